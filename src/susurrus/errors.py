@@ -1,11 +1,11 @@
 """The exception tree: what went wrong, what was expected, and a hint how to mend it.
 
-    SusurrusError
-    ├── AudioError                     a file that cannot be read as sound
-    ├── CheckpointError                weights that cannot be found or do not fit
-    ├── OptionError (ValueError)       an option that cannot be honoured
-    ├── BackendUnavailable (ImportError)  a framework or device that is not here
-    └── Cancelled                      the caller asked to stop
+SusurrusError
+├── AudioError                     a file that cannot be read as sound
+├── CheckpointError                weights that cannot be found or do not fit
+├── OptionError (ValueError)       an option that cannot be honoured
+├── BackendUnavailable (ImportError)  a framework or device that is not here
+└── Cancelled                      the caller asked to stop
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 PREPEND_PUNCTUATIONS = "\"'“¿([{-"
 APPEND_PUNCTUATIONS = "\"'.。,，!！?？:：”)]}、"
 
-O = TypeVar("O")
+Options = TypeVar("Options")
 
 
 def option(default: Any, help: str, kind: str, *, cli_default: Any = ..., choices: Sequence[str] | None = None) -> Any:
@@ -65,7 +65,9 @@ class DecodingOptions:
     length_penalty: float | None = option(
         None, "Google's length penalty alpha (arxiv 1609.08144); simple length normalisation when absent", "float?"
     )
-    sample_len: int | None = option(None, "at most this many tokens a window; half the text context when absent", "int?")
+    sample_len: int | None = option(
+        None, "at most this many tokens a window; half the text context when absent", "int?"
+    )
     suppress_tokens: str | tuple[int, ...] = option(
         "-1", "comma-separated token ids never to write; -1 stands for the symbols that are not speech", "ids"
     )
@@ -90,7 +92,7 @@ class DecodingOptions:
     seed: int = option(0, "sampling with the same seed gives the same text again", "int")
 
     def __post_init__(self) -> None:
-        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
+        put = lambda name, value: object.__setattr__(self, name, value)
         if self.language is not None:
             put("language", language_code(self.language))
         _require(self.task in ("transcribe", "translate"), "task", self.task, "'transcribe' or 'translate'")
@@ -150,7 +152,9 @@ class TranscribeOptions(DecodingOptions):
         "0", "start,end,start,end,... in seconds: the clips to transcribe; the last end may be left out", "str"
     )
     hallucination_silence_threshold: float | None = option(
-        None, "with word_timestamps: skip silence longer than this, in seconds, around text that looks invented", "float?"
+        None,
+        "with word_timestamps: skip silence longer than this, in seconds, around text that looks invented",
+        "float?",
     )
 
     def __post_init__(self) -> None:
@@ -203,7 +207,7 @@ class SubtitleOptions:
         )
 
 
-def make_options(cls: type[O], given: dict[str, Any]) -> O:
+def make_options(cls: type[Options], given: dict[str, Any]) -> Options:
     """Make `cls` from keyword arguments; an unknown name is an OptionError that suggests the nearest."""
     import difflib
 

@@ -46,6 +46,10 @@ class Ops(Protocol):
         """[..., V] -> [..., V]."""
         ...
 
+    def softmax(self, x: Array) -> Array:
+        """[..., V] -> [..., V]."""
+        ...
+
     def cumsum(self, x: Array) -> Array:
         """[..., V] -> [..., V], running sums in f32."""
         ...
@@ -97,6 +101,9 @@ class NumpyOps:
 
     def log_softmax(self, x: Array) -> Array:
         return x - self.logsumexp(x)[..., None]
+
+    def softmax(self, x: Array) -> Array:
+        return np.exp(self.log_softmax(x))
 
     def cumsum(self, x: Array) -> Array:
         return np.cumsum(x, axis=-1, dtype=np.float32)

@@ -1,0 +1,260 @@
+"""The line for one file: sound in, segments out, one window after another.
+
+Takes any sound and options; gives segments as they are made, or the whole transcript. The work is done elsewhere
+(recording, features, backend, decoding, long form); this module carries between them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from os import PathLike
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+
+from .align import align
+from .audio import Recording
+from .backends import Backend, open_backend
+from .checkpoints import load_checkpoint
+from .decoding import decode
+from .errors import Cancelled, OptionError
+from .features import FRAMES_PER_SECOND, N_FRAMES, LogMel
+from .language import detect_language
+from .languages import language_name
+from .longform import LongForm
+from .options import TranscribeOptions, make_options
+from .tokenizer import Tokenizer
+from .types import Checkpoint, ModelDimensions, Progress, Segment, Transcript, Window
+
+logger = logging.getLogger(__name__)
+
+
+class CancelToken(Protocol):
+    """Anything that can be asked whether to stop; `threading.Event` is one."""
+
+    def is_set(self) -> bool:
+        """Say whether to stop."""
+        ...
+
+
+def load(
+    name: str | PathLike[str] = "turbo",
+    *,
+    backend: str = "auto",
+    device: str = "auto",
+    dtype: str = "auto",
+    model_dir: str | PathLike[str] | None = None,
+    offline: bool | None = None,
+    threads: int = 0,
+) -> Model:
+    """Load a model by name ("base"), hub id ("openai/whisper-base") or path, onto a backend and device.
+
+    `threads` is the number of CPU threads, 0 for the backend's own choice. Raises CheckpointError when the weights are
+    not to be had, BackendUnavailable when the backend or device is not here.
+    """
+    checkpoint = load_checkpoint(name, cache_dir=model_dir, offline=offline)
+    return Model(checkpoint, open_backend(backend, checkpoint, device=device, dtype=dtype, threads=threads))
+
+
+class Model:
+    """A loaded model. It holds no state of a transcription, so one model serves many files, one call at a time."""
+
+    def __init__(self, checkpoint: Checkpoint, backend: Backend) -> None:
+        self.name = checkpoint.name
+        self.dims: ModelDimensions = checkpoint.dims
+        self.backend = backend
+        self.suppress_tokens = checkpoint.suppress_tokens
+
+    @property
+    def is_multilingual(self) -> bool:
+        """Say whether the model knows more than English."""
+        return self.dims.is_multilingual
+
+    def transcribe(
+        self,
+        source: Any,
+        *,
+        sample_rate: int | None = None,
+        on_segment: Callable[[Segment], None] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        cancel: CancelToken | None = None,
+        **options: Any,
+    ) -> Transcript:
+        """Transcribe a path, bytes, a file object, or an array with its `sample_rate` (16 kHz when not given).
+
+        `options` are the fields of `TranscribeOptions`. `on_segment` gets each segment, `on_progress` the seconds done
+        after each window; when `cancel` is set, the call ends with `Cancelled`.
+        """
+        with self.stream(
+            source, sample_rate=sample_rate, on_progress=on_progress, cancel=cancel, **options
+        ) as segments:
+            for segment in segments:
+                if on_segment is not None:
+                    on_segment(segment)
+            return segments.transcript()
+
+    def stream(
+        self,
+        source: Any,
+        *,
+        sample_rate: int | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        cancel: CancelToken | None = None,
+        **options: Any,
+    ) -> Transcription:
+        """Transcribe as `transcribe` does, and give each segment as soon as its window is decoded."""
+        made = self.options(**options)
+        recording = Recording.open(source, sample_rate=sample_rate, cancel=cancel)
+        return Transcription(self, recording, made, on_progress=on_progress, cancel=cancel)
+
+    def detect_language(self, source: Any, *, sample_rate: int | None = None) -> dict[str, float]:
+        """Give each language's probability in the first 30 s, likeliest first; an English-only model is sure of it."""
+        if not self.is_multilingual:
+            return {"en": 1.0}
+        with Recording.open(source, sample_rate=sample_rate) as recording:
+            features = self.backend.encode(LogMel(recording, self.dims.n_mels).mel(0, N_FRAMES)[None])
+            return detect_language(self.backend, self.tokenizer(), features)
+
+    def options(self, **given: Any) -> TranscribeOptions:
+        """Make options that this model can honour; what it cannot is an OptionError, a warning where harmless."""
+        options = make_options(TranscribeOptions, given)
+        if not self.is_multilingual:
+            if options.task == "translate":
+                raise OptionError(f"task='translate': {self.name} knows only English", hint="load a multilingual model")
+            if options.language not in (None, "en"):
+                logger.warning(
+                    "%s knows only English: language %r is taken for English",
+                    self.name,
+                    language_name(options.language),
+                )
+            given["language"] = "en"
+            return make_options(TranscribeOptions, given)
+        if options.word_timestamps and options.task == "translate":
+            logger.warning("word times of a translation are not reliable: the words are not those that are spoken")
+        return options
+
+    def tokenizer(self, language: str | None = None, task: str = "transcribe") -> Tokenizer:
+        """Give the model's tokenizer, set to a language and task where the model has several."""
+        return Tokenizer.for_model(self.dims, language=language, task=task)
+
+    def close(self) -> None:
+        """Give the memory back. The model cannot be used afterwards."""
+        self.backend.close()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class Transcription:
+    """A transcription under way: iterate over it for segments; `transcript()` gives the whole when it has ended.
+
+    `language` is known from the start. Leaving it early (`close`, or a `with` block) gives its memory back.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        recording: Recording,
+        options: TranscribeOptions,
+        *,
+        on_progress: Callable[[Progress], None] | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        self.duration = recording.duration
+        self._model, self._recording = model, recording
+        self._on_progress, self._cancel = on_progress, cancel
+        self._segments: list[Segment] = []
+        self._encoded: tuple[Window, Any] | None = None
+        try:
+            self._mel = LogMel(recording, model.dims.n_mels, cancel=cancel)
+            self.language = options.language or self._detect_language()
+            tokenizer = model.tokenizer(self.language, options.task)
+            self._work = LongForm(self._mel.n_frames, tokenizer, options, n_text_ctx=model.dims.n_text_ctx)
+        except BaseException:
+            recording.close()
+            raise
+        self._steps = self._run()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was wrong with the sound and did not stop the transcription."""
+        return self._recording.warnings
+
+    def __iter__(self) -> Iterator[Segment]:
+        return self._steps
+
+    def transcript(self) -> Transcript:
+        """Finish, and give the whole transcript."""
+        for _ in self._steps:
+            pass
+        return Transcript(self._work.text(), self.language, tuple(self._segments), self.duration, self.warnings)
+
+    def close(self) -> None:
+        """Stop here and let go of the sound."""
+        self._steps.close()
+        self._recording.close()
+
+    def __enter__(self) -> Transcription:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _detect_language(self) -> str:
+        """Detect from the first 30 s. Silence after the end of a short file is heard here, as OpenAI does it."""
+        features = self._model.backend.encode(self._mel.mel(0, N_FRAMES)[None])
+        if self._mel.n_frames >= N_FRAMES:
+            self._encoded = Window(0, N_FRAMES), features  # the same sound as the first window's
+        probs = detect_language(self._model.backend, self._model.tokenizer(), features)
+        language = next(iter(probs))
+        logger.info("detected language: %s (%.0f %%)", language_name(language), 100 * probs[language])
+        return language
+
+    def _run(self) -> Any:
+        try:
+            while (window := self._work.window()) is not None:
+                if self._cancel is not None and self._cancel.is_set():
+                    raise Cancelled(f"{self._recording.name}: cancelled at {window.seek / FRAMES_PER_SECOND:.1f} s")
+                for segment in self._decode(window):
+                    self._segments.append(segment)
+                    yield segment
+                if self._on_progress is not None:
+                    done = min(self._work.state.seek, self._mel.n_frames)
+                    self._on_progress(Progress(done / FRAMES_PER_SECOND, self.duration))
+        finally:
+            self._recording.close()
+
+    def _decode(self, window: Window) -> list[Segment]:
+        """Carry one window down the line."""
+        model, work = self._model, self._work
+        features = self._encode(window)
+        decoded = decode(
+            model.backend,
+            work.tokenizer,
+            features,
+            work.options,
+            prompt=window.prompt,
+            suppress_tokens=model.suppress_tokens,
+            seed=(window.seek,),
+        )
+        if not work.options.word_timestamps:
+            return work.accept(decoded)
+        tokens = work.text_to_align(decoded)
+        return work.accept(decoded, align(model.backend, work.tokenizer, features, tokens, window.n_frames))
+
+    def _encode(self, window: Window) -> Any:
+        """Encode a window, unless language detection has just done it."""
+        if self._encoded is not None:
+            first, features = self._encoded
+            self._encoded = None
+            if (first.seek, first.n_frames) == (window.seek, window.n_frames):
+                return features
+        mel: np.ndarray = self._mel.window(window.seek, window.n_frames)
+        return self._model.backend.encode(mel[None])
