@@ -72,9 +72,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Transcribe the files; 0 when all are written, 1 when one failed."""
-    from ..transcribe import load
-    from .progress import Display
-
     options = {**option_values(args, TranscribeOptions), "temperature": temperatures(args)}
     TranscribeOptions(**options)  # refuse what cannot be before a model is loaded
     subtitles = subtitle_options(args)
@@ -82,6 +79,9 @@ def run(args: argparse.Namespace) -> int:
     paths = [Path(audio) for audio in args.audio]
     stems = output_stems(paths, Path(args.output_dir))
     make_folder(Path(args.output_dir))
+
+    from ..transcribe import load
+    from .progress import Display
 
     with Display(args.verbose) as display:
         model = load(
