@@ -5,7 +5,7 @@ no tokens and no file formats.
 
 Whisper cuts everything 8 decades below the loudest mel of the *file*. So the floor needs the whole file:
 
-- `floor="file"` reads the file once from end to end to find that maximum; every frame is then what openai-whisper gives.
+- `floor="file"` reads the file once from end to end to find that maximum; every frame is then openai-whisper's.
 - `floor="running"` uses the loudest mel of the frames asked for so far, for sound that is still arriving. Until the
   loudest moment has been heard its floor is lower than the file's: pauses keep more of their noise. From there on both
   are equal; frames given before are not corrected.
@@ -23,7 +23,6 @@ Source: openai/whisper, audio.py, log_mel_spectrogram and pad_or_trim.
 from __future__ import annotations
 
 import functools
-import itertools
 from typing import Any, Literal
 
 import numpy as np
@@ -38,8 +37,7 @@ N_SAMPLES = 30 * SAMPLE_RATE
 N_FRAMES = N_SAMPLES // HOP_LENGTH
 """Frames of a 30 s window."""
 
-# Frames a block: its arrays (1.5 MB) stay near the processor's cache, nine blocks make a window, and it is a multiple
-# of BLAS's tile sizes, so a frame's numbers do not depend on where in a block it stands.
+# Frames a block: few enough that its arrays stay near the processor's cache, enough to make each NumPy call worth it.
 _BLOCK = 336
 _BLOCK_SAMPLES = HOP_LENGTH * (_BLOCK + 2)
 
@@ -84,10 +82,9 @@ def log_mel(waveform: Array, n_mels: int = 80) -> Array:
     """
     with Recording.open(waveform) as recording:
         n_frames = recording.n_samples // HOP_LENGTH
-        mel = np.empty((n_mels, n_frames + _TAIL_FRAMES), np.float32)
-        _fill(mel, recording, 0)
-    peak = mel.max()
-    return np.maximum(mel[:, :n_frames], peak - _RANGE)
+        power = np.empty((n_mels, n_frames + _TAIL_FRAMES), np.float32)
+        _fill_power(power, recording, 0)
+    return _log(power, power.max())[:, :n_frames]
 
 
 class LogMel:
@@ -108,9 +105,7 @@ class LogMel:
         self.n_mels = n_mels
         self._recording = recording
         self._is_running = floor == "running"
-        self._peak = _log(np.zeros(1, np.float32))[0]
-        if not self._is_running:
-            self._peak = self._find_peak(cancel)
+        self._peak = np.float32(0) if self._is_running else self._find_peak(cancel)
 
     @property
     def n_frames(self) -> int:
@@ -120,7 +115,7 @@ class LogMel:
     def mel(self, seek: int, n_frames: int) -> Array:
         """Give the frames [seek, seek + n_frames), f32[n_mels, n_frames]; after the content they are those of zeros."""
         mel = np.empty((self.n_mels, n_frames), np.float32)
-        self._fill_floored(mel, seek)
+        self._fill(mel, seek)
         return mel
 
     def window(self, seek: int, n_frames: int) -> Array:
@@ -129,44 +124,45 @@ class LogMel:
         Source: openai/whisper, audio.py, pad_or_trim.
         """
         window = np.zeros((self.n_mels, N_FRAMES), np.float32)
-        self._fill_floored(window[:, :n_frames], seek)
+        self._fill(window[:, :n_frames], seek)
         return window
 
-    def _fill_floored(self, mel: Array, seek: int) -> None:
-        _fill(mel, self._recording, seek)
+    def _fill(self, mel: Array, seek: int) -> None:
+        _fill_power(mel, self._recording, seek)
         if self._is_running and mel.size:
             self._peak = max(self._peak, mel.max())
-        np.maximum(mel, self._peak - _RANGE, out=mel)
+        _log(mel, self._peak)
 
     def _find_peak(self, cancel: Cancel | None) -> Any:
+        """Give the largest mel power of the whole recording."""
         transform = _BlockTransform(self.n_mels)
-        peak = np.zeros(1, np.float32)
+        peak = np.float32(0)
         for seek in range(0, self.n_frames + _TAIL_FRAMES, _BLOCK):
             raise_if_cancelled(cancel, self._recording.name)
-            # The logarithm keeps the order, so one of the largest power is enough.
-            peak[0] = max(peak[0], transform(_block_samples(self._recording, seek)).max())
-        return _log(peak)[0]
+            peak = max(peak, transform(_block_samples(self._recording, seek)).max())
+        return peak
 
 
-# The mel's unit is a quarter of a decade of power, and 8 decades are heard below the peak.
-_RANGE = np.float32(8 / 4)
-
-
-def _log(power: Array) -> Array:
-    """Give (log10(max(power, 1e-10)) + 4) / 4, in place. np.log is vectorised in NumPy, np.log10 is not (20x slower)."""
-    np.maximum(power, np.float32(1e-10), out=power)
+def _log(power: Array, peak: Any) -> Array:
+    """Turn mel power into what the model hears, in place: (max(log10(power), -10, log10(peak) - 8) + 4) / 4."""
+    np.maximum(power, max(np.float32(1e-10), peak * np.float32(1e-8)), out=power)
+    # NumPy has np.log in vector instructions, np.log10 not.
     np.log(power, out=power)
     power *= np.float32(0.25 / np.log(10))
     power += np.float32(1)
     return power
 
 
-def _fill(mel: Array, recording: Recording, seek: int) -> None:
-    """Write the frames from `seek` on into `mel` f32[n_mels, n_frames], in the mel's unit, without a floor."""
-    transform = _BlockTransform(len(mel))
-    for start in range(0, mel.shape[1], _BLOCK):
-        part = mel[:, start : start + _BLOCK]
-        part[:] = _log(transform(_block_samples(recording, seek + start)))[:, : part.shape[1]]
+def _fill_power(power: Array, recording: Recording, seek: int) -> None:
+    """Write the mel power of the frames from `seek` on into f32[n_mels, n_frames]."""
+    transform = _BlockTransform(len(power))
+    stop = seek + power.shape[1]
+    # Blocks begin at multiples of their size, wherever the window begins: BLAS sums a matrix's first and last columns
+    # in another order, and so a frame has the same last bits in whatever window it is asked for.
+    for block in range(seek - seek % _BLOCK, stop, _BLOCK):
+        first, last = max(seek, block), min(stop, block + _BLOCK)
+        samples = _block_samples(recording, block)
+        power[:, first - seek : last - seek] = transform(samples)[:, first - block : last - block]
 
 
 def _block_samples(recording: Recording, seek: int) -> Array:
@@ -181,12 +177,21 @@ def _block_samples(recording: Recording, seek: int) -> Array:
     return samples
 
 
+# The 198 rows of `_fold`: samples n = 1..99 of a frame, then 200 - n, and beside each its mirror image 400 - n or
+# 200 + n, cut where a hop ends: (rows, rows of the hop, which hop, the image's rows of the hop, which hop).
+_MIRRORED = (
+    (slice(0, 80), slice(1, 81), 0, slice(79, None, -1), 2),
+    (slice(80, 99), slice(81, 100), 0, slice(159, 140, -1), 1),
+    (slice(99, 139), slice(39, None, -1), 1, slice(41, 81), 1),
+    (slice(139, 198), slice(159, 100, -1), 0, slice(81, 140), 1),
+)
+
+
 class _BlockTransform:
     """Turns the samples of _BLOCK frames into mel power; owns the arrays in between, so that they are made once."""
 
     def __init__(self, n_mels: int) -> None:
         self._hops = np.empty((HOP_LENGTH, _BLOCK + 2), np.float32)
-        self._windowed = np.empty((N_FFT - 1, _BLOCK), np.float32)
         self._pairs = np.empty((2, 198, _BLOCK), np.float32)
         # Rows 0 and 100 of the sequences that have no such term stay zero.
         self._folded = np.zeros((4, 101, _BLOCK), np.float32)
@@ -197,37 +202,39 @@ class _BlockTransform:
 
     def __call__(self, samples: Array) -> Array:
         """Give the mel power of f32[_BLOCK_SAMPLES], f32[n_mels, _BLOCK]; the next call writes over it."""
-        self._fold(self._apply_window(samples))
+        self._fold(samples)
         self._find_power()
         for filters, bins, weights in _filter_groups(len(self._mel)):
             np.matmul(weights, self._power[bins], out=self._mel[filters])
         return self._mel
 
-    def _apply_window(self, samples: Array) -> Array:
-        """Give the windowed samples of every frame, [399, _BLOCK], in the order of _SAMPLE_ORDER."""
-        hops, windowed = self._hops, self._windowed
-        hops[:] = samples.reshape(_BLOCK + 2, HOP_LENGTH).T
-        window = _window_rows()
-        for rows, hop_rows, hop in _pieces():
-            np.multiply(hops[hop_rows, hop : hop + _BLOCK], window[rows], out=windowed[rows])
-        return windowed
+    def _fold(self, samples: Array) -> None:
+        """Window the frames, and fold them into [cos even k, cos odd k, sin even k, sin odd k], [4, 101, _BLOCK].
 
-    def _fold(self, windowed: Array) -> None:
-        """Add and subtract the mirrored samples: [cos even k, cos odd k, sin even k, sin odd k], [4, 101, _BLOCK]."""
-        folded, (even, odd) = self._folded, self._pairs
-        # Rows n and 200 - n, each with its mirror image about 200: even parts go with cos, odd ones with sin.
-        np.add(windowed[:198], windowed[198:396], out=even)
-        np.subtract(windowed[:198], windowed[198:396], out=odd)
+        Sample n of frame t is row n % 160, column t + n // 160 of the hops. The window is symmetric about 200 too, so
+        it comes after the first fold.
+        """
+        hops, folded, (even, odd) = self._hops, self._folded, self._pairs
+        hops[:] = samples.reshape(_BLOCK + 2, HOP_LENGTH).T
+        for rows, own_rows, own_hop, image_rows, image_hop in _MIRRORED:
+            own = hops[own_rows, own_hop : own_hop + _BLOCK]
+            image = hops[image_rows, image_hop : image_hop + _BLOCK]
+            np.add(own, image, out=even[rows])
+            np.subtract(own, image, out=odd[rows])
+        window = _window_rows()
+        np.multiply(even, window, out=even)
+        np.multiply(odd, window, out=odd)
+
         np.add(even[:99], even[99:], out=folded[0, 1:100])
         np.subtract(even[:99], even[99:], out=folded[1, 1:100])
         np.subtract(odd[:99], odd[99:], out=folded[2, 1:100])
         np.add(odd[:99], odd[99:], out=folded[3, 1:100])
-        # The samples that are their own mirror image, or whose image is the window's zero.
-        at_100, at_200, at_300 = windowed[396:]
+        # What is its own mirror image, or has the window's zero for one. The window is 1 at 200, and 1/2 at 100.
+        at_100, at_200, at_300 = hops[100, :_BLOCK], hops[40, 1 : _BLOCK + 1], hops[140, 1 : _BLOCK + 1]
         folded[0, 0] = at_200
         np.negative(at_200, out=folded[1, 0])
-        np.add(at_100, at_300, out=folded[0, 100])
-        np.subtract(at_100, at_300, out=folded[3, 100])
+        folded[0, 100] = (at_100 + at_300) * np.float32(0.5)
+        folded[3, 100] = (at_100 - at_300) * np.float32(0.5)
 
     def _find_power(self) -> None:
         """Transform the folded samples, and put |X[k]|^2 of every bin in its row."""
@@ -245,36 +252,11 @@ class _BlockTransform:
         np.add(high[1], high[3], out=self._power[199:100:-2])
 
 
-# Which of a frame's samples stands in which row: n and 200 - n, then their mirror images about 200, then the three
-# that have none; n = 0 is left out, the window is zero there.
-_SAMPLE_ORDER = (*range(1, 100), *range(199, 100, -1), *range(399, 300, -1), *range(201, 300), 100, 200, 300)
-
-
 @functools.cache
 def _window_rows() -> Array:
-    """Give the periodic Hann window in the order of _SAMPLE_ORDER, f32[399, 1]."""
-    n = np.array(_SAMPLE_ORDER)[:, None]
-    return (0.5 - 0.5 * np.cos(2 * np.pi * n / N_FFT)).astype(np.float32)
-
-
-@functools.cache
-def _pieces() -> tuple[tuple[slice, slice, int], ...]:
-    """Cut _SAMPLE_ORDER into runs that are a slice of one hop: (rows, rows of the hop, which hop)."""
-    pieces = []
-    row = 0
-    steps = [b - a for a, b in itertools.pairwise(_SAMPLE_ORDER)]
-    while row < len(_SAMPLE_ORDER):
-        hop, first = divmod(_SAMPLE_ORDER[row], HOP_LENGTH)
-        step = steps[row] if row < len(steps) and abs(steps[row]) == 1 else 1
-        n = 1
-        while row + n < len(_SAMPLE_ORDER) and _SAMPLE_ORDER[row + n] == hop * HOP_LENGTH + first + n * step:
-            if not 0 <= first + n * step < HOP_LENGTH:
-                break
-            n += 1
-        last = first + n * step
-        pieces.append((slice(row, row + n), slice(first, last if last >= 0 else None, step), hop))
-        row += n
-    return tuple(pieces)
+    """Give the periodic Hann window of the 198 rows, f32[198, _BLOCK]: whole, since NumPy is slower with one column."""
+    n = np.array([*range(1, 100), *range(199, 100, -1)])[:, None]
+    return np.repeat((0.5 - 0.5 * np.cos(2 * np.pi * n / N_FFT)).astype(np.float32), _BLOCK, axis=1)
 
 
 @functools.cache

@@ -123,9 +123,9 @@ class Tokenizer:
         >>> tokenizer.decode(tokenizer.encode(" Grüß Gott"))
         ' Grüß Gott'
         """
-        n_vocab, n_mels = (dims, None) if isinstance(dims, int) else (dims.n_vocab, dims.n_mels)
+        n_vocab, n_mels = (dims.n_vocab, dims.n_mels) if isinstance(dims, ModelDimensions) else (dims, None)
         vocabulary = load_vocabulary(*vocabulary_of(n_vocab, n_mels))
-        return cls(vocabulary, n_vocab, language_code(language or "en"), task)
+        return cls(vocabulary, n_vocab, language_code("en" if language is None else language), task)
 
     def __post_init__(self) -> None:
         if self.task not in ("transcribe", "translate"):
@@ -311,7 +311,7 @@ class TextStream:
     >>> tokenizer = Tokenizer.for_model(51865)
     >>> stream = TextStream(tokenizer)
     >>> [stream.push(token) for token in tokenizer.encode("Ok🙂")], stream.close()
-    (['Ok', '', '🙂'], '')
+    (['Ok', '', '', '🙂'], '')
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:

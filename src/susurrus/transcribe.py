@@ -10,16 +10,16 @@ import logging
 from collections.abc import Callable, Iterator
 from os import PathLike
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from .align import align
-from .audio import Recording
+from .audio import Cancel, Recording, raise_if_cancelled
 from .backends import Backend, open_backend
 from .checkpoints import load_checkpoint
 from .decoding import decode
-from .errors import Cancelled, OptionError
+from .errors import OptionError
 from .features import FRAMES_PER_SECOND, N_FRAMES, LogMel
 from .language import detect_language
 from .languages import language_name
@@ -29,14 +29,6 @@ from .tokenizer import Tokenizer
 from .types import Checkpoint, ModelDimensions, Progress, Segment, Transcript, Window
 
 logger = logging.getLogger(__name__)
-
-
-class CancelToken(Protocol):
-    """Anything that can be asked whether to stop; `threading.Event` is one."""
-
-    def is_set(self) -> bool:
-        """Say whether to stop."""
-        ...
 
 
 def load(
@@ -79,7 +71,7 @@ class Model:
         sample_rate: int | None = None,
         on_segment: Callable[[Segment], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
-        cancel: CancelToken | None = None,
+        cancel: Cancel | None = None,
         **options: Any,
     ) -> Transcript:
         """Transcribe a path, bytes, a file object, or an array with its `sample_rate` (16 kHz when not given).
@@ -101,7 +93,7 @@ class Model:
         *,
         sample_rate: int | None = None,
         on_progress: Callable[[Progress], None] | None = None,
-        cancel: CancelToken | None = None,
+        cancel: Cancel | None = None,
         **options: Any,
     ) -> Transcription:
         """Transcribe as `transcribe` does, and give each segment as soon as its window is decoded."""
@@ -163,7 +155,7 @@ class Transcription:
         options: TranscribeOptions,
         *,
         on_progress: Callable[[Progress], None] | None,
-        cancel: CancelToken | None,
+        cancel: Cancel | None,
     ) -> None:
         self.duration = recording.duration
         self._model, self._recording = model, recording
@@ -220,8 +212,7 @@ class Transcription:
     def _run(self) -> Any:
         try:
             while (window := self._work.window()) is not None:
-                if self._cancel is not None and self._cancel.is_set():
-                    raise Cancelled(f"{self._recording.name}: cancelled at {window.seek / FRAMES_PER_SECOND:.1f} s")
+                raise_if_cancelled(self._cancel, self._recording.name)
                 for segment in self._decode(window):
                     self._segments.append(segment)
                     yield segment

@@ -10,9 +10,6 @@ import susurrus
 from susurrus.backends import availability, backend_names
 
 ROOT = Path(__file__).parents[2]
-JFK_TEXT = (
-    " And so my fellow Americans ask not what your country can do for you ask what you can do for your country."
-)
 
 
 @pytest.fixture(scope="session")

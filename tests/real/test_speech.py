@@ -8,10 +8,11 @@ import wave
 
 import numpy as np
 import pytest
-from conftest import JFK_TEXT
 
 import susurrus
 from susurrus.audio import load as load_audio
+
+JFK_TEXT = " And so my fellow Americans ask not what your country can do for you ask what you can do for your country"
 
 
 def test_the_text_is_openais(tiny_en, jfk):
@@ -104,8 +105,9 @@ def test_a_stream_gives_what_transcribe_gives_and_progress_reaches_the_end(any_t
 
 def test_cancel_ends_with_cancelled(any_tiny_en, jfk):
     stop = threading.Event()
+    speech = np.tile(load_audio(jfk), 4)
     with pytest.raises(susurrus.Cancelled):
-        any_tiny_en.transcribe(np.tile(load_audio(jfk), 4), temperature=0.0, on_segment=lambda _: stop.set(), cancel=stop)
+        any_tiny_en.transcribe(speech, temperature=0.0, on_segment=lambda _: stop.set(), cancel=stop)
 
 
 def test_an_english_model_takes_other_languages_for_english_and_does_not_translate(any_tiny_en, jfk, caplog):

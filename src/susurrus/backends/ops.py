@@ -19,7 +19,7 @@ class Ops(Protocol):
     """`V` is the last axis. Integers are i32, floats f32, masks bool."""
 
     def asarray(self, values: Any) -> Array:
-        """Bring NumPy values (i32, f32, bool) to the device."""
+        """Bring values to the device: whole numbers as i32, others as f32, bool as it is."""
         ...
 
     def to_numpy(self, array: Array) -> Any:
@@ -27,7 +27,7 @@ class Ops(Protocol):
         ...
 
     def where(self, mask: Array, a: Any, b: Any) -> Array:
-        """Give a where mask, b elsewhere; a, b are arrays or plain numbers."""
+        """Give a where mask, b elsewhere; a, b are arrays or plain numbers, which are i32 or f32."""
         ...
 
     def argmax(self, x: Array) -> Array:
@@ -63,7 +63,7 @@ class Ops(Protocol):
         ...
 
     def top_k(self, x: Array, k: int) -> tuple[Array, Array]:
-        """[..., V] -> the k largest, largest first, and their indices i32."""
+        """[..., V] -> the k largest, largest first, and their indices i32; among equals any order."""
         ...
 
     def mark(self, ids: Array, n: int) -> Array:
@@ -79,13 +79,13 @@ class NumpyOps:
     """The definition of `Ops`."""
 
     def asarray(self, values: Any) -> Array:
-        return np.asarray(values)
+        return narrow(np.asarray(values))
 
     def to_numpy(self, array: Array) -> Any:
         return array
 
     def where(self, mask: Array, a: Any, b: Any) -> Array:
-        return np.where(mask, a, b)
+        return narrow(np.where(mask, a, b))
 
     def argmax(self, x: Array) -> Array:
         return x.argmax(axis=-1).astype(np.int32)
@@ -129,3 +129,14 @@ class NumpyOps:
         while go_on(state):
             state = body(state)
         return state
+
+
+def narrow(values: Array) -> Array:
+    """Give whole numbers as i32, others as f32, bool as it is: no device need know wider ones.
+
+    >>> narrow(np.array([1.5])).dtype, narrow(np.array([1])).dtype
+    (dtype('float32'), dtype('int32'))
+    """
+    if values.dtype == bool:
+        return values
+    return values.astype(np.int32 if np.issubdtype(values.dtype, np.integer) else np.float32, copy=False)

@@ -65,13 +65,13 @@ class Display:
         if self.verbose is not None:
             tqdm.write(text, file=sys.stderr)
 
-    def summary(self, n_files: int, failures: dict[str, str]) -> int:
+    def summary(self, n_files: int, failures: list[str]) -> int:
         """Say what failed; give the exit code."""
         self._end_bar()
         if failures and n_files > 1:
             print(f"{n_files - len(failures)} of {n_files} files done; failed:", file=sys.stderr)
-            for path, reason in failures.items():
-                print(f"  {path}: {reason}", file=sys.stderr)
+            for reason in failures:
+                print(f"  {reason}", file=sys.stderr)
         return 1 if failures else 0
 
     def _print(self, line: str) -> None:

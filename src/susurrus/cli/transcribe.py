@@ -93,14 +93,15 @@ def run(args: argparse.Namespace) -> int:
             offline=args.offline,
             threads=args.threads or 0,
         )
-        failures: dict[str, str] = {}
+        failures: list[str] = []
         with model:
             for path, stem in zip(paths, stems, strict=True):
                 try:
                     transcribe_file(model, path, stem, formats, options, subtitles, display)
                 except Exception as error:
-                    failures[str(path)] = _one_line(error)
-                    logger.error("%s", _one_line(error), exc_info=not isinstance(error, (SusurrusError, OSError)))
+                    is_expected = isinstance(error, (SusurrusError, OSError))
+                    logger.error("%s", error, exc_info=None if is_expected else error)
+                    failures.append(_reason(error, path))
         return display.summary(len(paths), failures)
 
 
@@ -199,6 +200,7 @@ def make_folder(folder: Path) -> None:
         raise OptionError(f"--output_dir {folder}: not writable", hint="name a folder you may write to")
 
 
-def _one_line(error: Exception) -> str:
-    text = str(error) if isinstance(error, SusurrusError) else f"{type(error).__name__}: {error}"
-    return " ".join(text.split("\n"))
+def _reason(error: Exception, path: Path) -> str:
+    """Give a line that names the file and what was wrong."""
+    text = error.message if isinstance(error, SusurrusError) else f"{type(error).__name__}: {error}"
+    return text if str(path) in text else f"{path}: {text}"

@@ -55,7 +55,10 @@ def sample(
 
     def choose(logits: Array, cache: Any, state: LoopState) -> LoopState:
         logits = apply_rules(ops, rules, logits, state.history)
-        token = _draw(ops, logits, temperature, draws[state.n_steps]) if draws is not None else ops.argmax(logits)
+        # The remainder: a loop that looks up now and then runs some steps after the last row has ended.
+        token = (
+            _draw(ops, logits, temperature, draws[state.n_steps % n_max]) if draws is not None else ops.argmax(logits)
+        )
         token = ops.where(state.is_done, rules.eot, token)
         logprob = ops.take(logits, token) - ops.logsumexp(logits)
         sum_logprobs = ops.where(state.is_done, state.sum_logprobs, state.sum_logprobs + logprob)

@@ -1,0 +1,463 @@
+"""Any sound to 16 kHz mono: files of any container and codec, bytes, streams, arrays.
+
+It gives a `Recording` (random access, in flat memory) or the whole waveform. It knows of no mel and no model.
+
+Files are decoded, mixed and resampled to 16-bit samples by FFmpeg's libraries (through PyAV), which is what
+`ffmpeg -ac 1 -ar 16000 -f s16le` does and openai-whisper reads; samples are those integers / 32768.
+Source: openai/whisper, audio.py, load_audio.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import struct
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import IO, Any, Protocol
+
+import av
+import numpy as np
+
+from .errors import AudioError, Cancelled, OptionError
+from .types import Array, Progress
+
+logger = logging.getLogger(__name__)
+
+SAMPLE_RATE = 16000
+
+# The spool keeps this much in memory (4.4 minutes of sound), then goes on in a temporary file.
+_SPOOL_BYTES = 8 << 20
+
+# Samples resampled at a time: a codec's frames are 2 to 50 times smaller, and each call costs 12 us.
+_PIECE = 1 << 16
+
+_NOT_AUDIO = "give an audio or video file; if it is one, it may be cut off or damaged"
+
+
+class Cancel(Protocol):
+    """Anything that can be asked whether to stop; `threading.Event` is one."""
+
+    def is_set(self) -> bool: ...
+
+
+def raise_if_cancelled(cancel: Cancel | None, name: str) -> None:
+    """Raises: Cancelled, when the caller asked to stop."""
+    if cancel is not None and cancel.is_set():
+        raise Cancelled(f"{name}: cancelled")
+
+
+def load(source: Any, *, sample_rate: int | None = None) -> Array:
+    """Give the whole waveform, f32[n_samples], 16 kHz mono, [-1, 1]; `source` is what `Recording.open` takes.
+
+    Raises: AudioError; OptionError for a wrong `sample_rate`.
+
+    >>> load(np.array([0, 16384, -32768], np.int16))
+    array([ 0. ,  0.5, -1. ], dtype=float32)
+    """
+    with Recording.open(source, sample_rate=sample_rate) as recording:
+        return recording.read(0, recording.n_samples)
+
+
+class Recording:
+    """A decoded sound, read anywhere, that does not grow in memory with its length. It owns its spool: close it.
+
+    `name` is what messages call it. `warnings` say, a sentence each, what of the source could not be read.
+    """
+
+    def __init__(self, name: str, samples: Array | _Spool, warnings: tuple[str, ...] = ()) -> None:
+        self.name = name
+        self.n_samples = len(samples)
+        self.warnings = warnings
+        self._samples = samples
+
+    @classmethod
+    def open(
+        cls,
+        source: Any,
+        *,
+        sample_rate: int | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+        cancel: Cancel | None = None,
+    ) -> Recording:
+        """Decode `source` and give it as a recording.
+
+        `source` is a path, bytes, a binary file (read from its start, or as it comes from a pipe; it is not closed),
+        or an array of samples at `sample_rate` (16000 when absent; files know their own): [n_samples] or two axes of
+        which the smaller is the channels; floats in [-1, 1], int16, int32 or uint8.
+        Raises: AudioError when nothing can be read; what can be read of a damaged file is kept, with a warning.
+        OptionError for a wrong `sample_rate`. Cancelled.
+        """
+        name = _name(source)
+        if hasattr(source, "__array__"):
+            return cls(name, _from_array(source, sample_rate, name))
+        if sample_rate is not None:
+            raise OptionError(
+                f"sample_rate={sample_rate!r}: expected None for {name}", hint="it is for arrays of samples"
+            )
+
+        warnings: list[str] = []
+        spool = _Spool(name)
+        try:
+            for block in blocks(source, warn=warnings.append, cancel=cancel):
+                spool.write(block)
+                if on_progress is not None:
+                    on_progress(Progress(len(spool) / SAMPLE_RATE, None))
+        except BaseException:
+            spool.close()
+            raise
+        return cls(name, spool, tuple(warnings))
+
+    @property
+    def duration(self) -> float:
+        """Seconds of sound."""
+        return self.n_samples / SAMPLE_RATE
+
+    def read(self, start: int, stop: int) -> Array:
+        """Give the samples [start, stop), f32[stop - start], the caller's own; outside of the sound they are zeros."""
+        samples = np.zeros(max(stop - start, 0), np.float32)
+        first, last = max(start, 0), min(stop, self.n_samples)
+        if first < last:
+            inside = samples[first - start : last - start]
+            if isinstance(self._samples, _Spool):
+                np.multiply(self._samples.read(first, last), np.float32(1 / 32768), out=inside)
+            else:
+                inside[:] = self._samples[first:last]
+        return samples
+
+    def close(self) -> None:
+        """Give back the memory or the temporary file; nothing can be read after it."""
+        if isinstance(self._samples, _Spool):
+            self._samples.close()
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def blocks(
+    source: Any, *, warn: Callable[[str], object] | None = None, cancel: Cancel | None = None
+) -> Iterator[Array]:
+    """Decode a path, bytes or a binary file, and yield i16[n] blocks, 16 kHz mono, as they are made.
+
+    What cannot be read of a damaged file is logged, and said to `warn` in a sentence.
+    Raises: AudioError when nothing can be read. Cancelled.
+    """
+    name = _name(source)
+
+    def tell(message: str) -> None:
+        logger.warning("%s", message)
+        if warn is not None:
+            warn(message)
+
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(_open_binary(source, name, cancel))
+        missing = _missing_bytes(file)  # before the demuxer has its place in the file
+        container = stack.enter_context(_open_container(file, name))
+        stream = container.streams.best("audio")
+        if stream is None:
+            kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+            raise AudioError(f"{name}: no sound in it, only {kinds}", hint="give a file with an audio track")
+        if stream.codec_context is None:
+            raise AudioError(f"{name}: its audio codec is not known here", hint="convert it, for example to flac")
+        yield from _decode(container, stream, name, tell, cancel, missing)
+
+
+class _Resampler:
+    """Frames of any format in, i16[n] blocks of 16 kHz mono out. A format that changes on the way is followed."""
+
+    def __init__(self) -> None:
+        self._format: tuple[str, str, int] | None = None
+        self._open()
+
+    def _open(self) -> None:
+        self._fifo = av.AudioFifo()
+        self._resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+
+    def push(self, frame: Any) -> Iterator[Array]:
+        """Take a decoded frame; give what is ready."""
+        found = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if found != self._format:
+            yield from self.finish()
+            self._format = found
+        # Samples follow one another whatever their time stamps say, as in ffmpeg; the queue would refuse a gap.
+        frame.pts = None
+        self._fifo.write(frame)
+        if self._fifo.samples >= _PIECE:
+            yield from self._resample(self._fifo.read())
+
+    def finish(self) -> Iterator[Array]:
+        """Give what the queue and the resampler still hold, and begin anew."""
+        if self._format is not None:
+            if self._fifo.samples:
+                yield from self._resample(self._fifo.read())
+            yield from self._resample(None)
+            self._format = None
+            self._open()
+
+    def _resample(self, frame: Any) -> Iterator[Array]:
+        for piece in self._resampler.resample(frame):
+            yield piece.to_ndarray()[0]
+
+
+def _decode(
+    container: Any, stream: Any, name: str, tell: Callable[[str], None], cancel: Cancel | None, missing: int
+) -> Iterator[Array]:
+    """Yield the blocks of one audio stream; go on behind damaged packets, as ffmpeg does."""
+    stream.thread_type = "AUTO"
+    resampler = _Resampler()
+    seconds = 0.0
+    damaged_at: float | None = None
+    packets = container.demux(stream)
+    while True:
+        raise_if_cancelled(cancel, name)
+        try:
+            packet = next(packets, None)
+        except (av.FFmpegError, OSError):
+            # The container itself cannot be followed any further.
+            damaged_at = seconds if damaged_at is None else damaged_at
+            break
+        if packet is None:
+            break
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            damaged_at = seconds if damaged_at is None else damaged_at
+            continue
+        for frame in frames:
+            seconds += frame.samples / frame.sample_rate
+            yield from resampler.push(frame)
+    yield from resampler.finish()
+    _report(stream, name, tell, seconds, damaged_at, missing)
+
+
+def _report(
+    stream: Any, name: str, tell: Callable[[str], None], seconds: float, damaged_at: float | None, missing: int
+) -> None:
+    """Say what was missing of a stream that has been read to its end. Raises: AudioError when all of it was."""
+    if seconds == 0 and (damaged_at is not None or missing):
+        raise AudioError(f"{name}: not one sample could be decoded ({stream.codec_context.name})", hint=_NOT_AUDIO)
+    if seconds == 0:
+        tell(f"{name}: it is audio ({stream.codec_context.name}) but holds no samples")
+        return
+    # Of the headers only flac's counts samples reliably; mp3's and others' durations are estimates.
+    promised = float(stream.duration * stream.time_base) if stream.duration and stream.codec.name == "flac" else 0.0
+    if damaged_at is not None:
+        tell(f"{name}: damaged from about {damaged_at:.1f} s on; {seconds:.1f} s of sound could be read")
+    elif missing or promised > seconds + 0.1:
+        tell(f"{name}: cut off at {seconds:.1f} s; its header promises more")
+
+
+def _open_container(file: IO[bytes], name: str) -> Any:
+    try:
+        # "none": a playlist in disguise must not make the demuxer open other files or addresses.
+        return av.open(file, metadata_errors="ignore", options={"protocol_whitelist": "none"})
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise AudioError(f"{name}: not audio that can be read", hint=_NOT_AUDIO) from error
+
+
+@contextlib.contextmanager
+def _open_binary(source: Any, name: str, cancel: Cancel | None) -> Iterator[IO[bytes]]:
+    """Give `source` as a binary file that can seek, at its start, with at least one byte in it."""
+    with contextlib.ExitStack() as stack:
+        file: Any = source
+        try:
+            if isinstance(source, (str, os.PathLike)):
+                file = stack.enter_context(open(source, "rb"))
+            elif isinstance(source, (bytes, bytearray, memoryview)):
+                file = io.BytesIO(source)
+            if not _can_seek(file):
+                # The index of an mp4 file may stand at its end, so a pipe is read to its end first.
+                copy = stack.enter_context(tempfile.TemporaryFile())
+                _copy(file, copy, name, cancel)
+                file = copy
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+        except OSError as error:
+            raise AudioError(f"{name}: {_reason(error)}", hint=_reason_hint(error)) from error
+        except ValueError as error:
+            # A closed file, or a path with a NUL in it.
+            raise AudioError(f"{name}: cannot be opened ({error})") from error
+        if size == 0:
+            raise AudioError(f"{name}: is empty (0 bytes)", hint="was it downloaded or recorded to its end?")
+        yield file
+
+
+def _can_seek(file: Any) -> bool:
+    seekable = getattr(file, "seekable", None)
+    return bool(seekable()) if seekable is not None else hasattr(file, "seek")
+
+
+def _copy(pipe: Any, copy: IO[bytes], name: str, cancel: Cancel | None) -> None:
+    while data := pipe.read(1 << 20):
+        raise_if_cancelled(cancel, name)
+        with _no_space(name):
+            copy.write(data)
+
+
+def _reason(error: OSError) -> str:
+    reasons = {
+        FileNotFoundError: "no such file",
+        IsADirectoryError: "is a folder",
+        PermissionError: "permission denied",
+    }
+    return reasons.get(type(error)) or str(error.strerror or error)
+
+
+def _reason_hint(error: OSError) -> str | None:
+    hints = {
+        FileNotFoundError: f"look for it from {os.getcwd()}, or give the whole path",
+        IsADirectoryError: "give the files in it",
+        PermissionError: "ask for the right to read it",
+    }
+    return hints.get(type(error))
+
+
+def _missing_bytes(file: IO[bytes]) -> int:
+    """Give how many bytes of a RIFF wave file's data are promised but not there; 0 for every other file.
+
+    FFmpeg trims the promise to the file's size without a word. Sizes near 2 or 4 GiB are what recorders write that do
+    not know the end yet. Source: Microsoft, Multimedia Programming Interface and Data Specifications 1.0, RIFF.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(12)
+    missing = 0
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+        while len(header := file.read(8)) == 8:
+            kind, n_bytes = struct.unpack("<4sI", header)
+            if kind == b"data":
+                missing = max(file.tell() + n_bytes - size, 0) if n_bytes < 0x7FFF0000 else 0
+                break
+            file.seek(n_bytes + n_bytes % 2, os.SEEK_CUR)
+    file.seek(0)
+    return missing
+
+
+class _Spool:
+    """16-bit samples, written in order, read anywhere; in memory while they are few, then in a nameless file."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - `close` closes it
+        self._n_samples = 0
+        # Reading moves the file's one position, and windows may be read from several threads.
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return self._n_samples
+
+    def write(self, block: Array) -> None:
+        """Put i16[n] at the end. Raises: AudioError when the disk is full."""
+        with self._lock, _no_space(self._name):
+            self._file.write(block.tobytes())
+            self._file.flush()
+        self._n_samples += len(block)
+
+    def read(self, start: int, stop: int) -> Array:
+        """Give i16[stop - start]; both lie inside."""
+        with self._lock:
+            self._file.seek(2 * start)
+            return np.frombuffer(self._file.read(2 * (stop - start)), np.int16)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+@contextlib.contextmanager
+def _no_space(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise AudioError(
+            f"{name}: the decoded sound could not be kept in {tempfile.gettempdir()} ({error.strerror or error})",
+            hint="an hour needs 115 MB there; free some, or set TMPDIR to a folder with more room",
+        ) from error
+
+
+def _name(source: Any) -> str:
+    """Give what messages call a source. Raises: AudioError when it is nothing that can be sound."""
+    if isinstance(source, (str, os.PathLike)):
+        return os.fsdecode(source)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return f"<{len(source)} bytes>"
+    if hasattr(source, "__array__"):
+        return "<array>"
+    if not hasattr(source, "read"):
+        raise AudioError(
+            f"{type(source).__name__}: expected a path, bytes, a binary file or an array", hint="see audio.load"
+        )
+    if isinstance(source, io.TextIOBase):
+        raise AudioError("a file opened as text: expected a binary file", hint="open it with mode 'rb'")
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else "<stream>"
+
+
+# How far each kind of integer reaches, and where its silence lies.
+_INTEGERS = {"int16": (32768.0, 0.0), "int32": (2147483648.0, 0.0), "uint8": (128.0, 128.0)}
+
+
+def _from_array(source: Any, sample_rate: int | None, name: str) -> Array:
+    """Give f32[n_samples] at 16 kHz. Raises: AudioError; OptionError."""
+    rate = SAMPLE_RATE if sample_rate is None else sample_rate
+    if isinstance(rate, bool) or not isinstance(rate, (int, np.integer)) or rate < 1:
+        raise OptionError(f"sample_rate={sample_rate!r}: expected a whole number of hertz", hint="for example 44100")
+    try:
+        samples = np.asarray(source)
+    except (TypeError, ValueError, RuntimeError) as error:
+        # A tensor of another device, of a type NumPy has not, or one that keeps gradients.
+        hint = "for a tensor: tensor.detach().cpu().float()"
+        raise AudioError(f"{name}: cannot be read as a NumPy array ({error})", hint=hint) from error
+    kind = samples.dtype.name
+    if samples.dtype.kind != "f" and kind not in _INTEGERS:
+        raise AudioError(
+            f"{name}: samples of type {kind}: expected floats in [-1, 1], int16, int32 or uint8",
+            hint="convert it with astype, or scale it to floats",
+        )
+    if samples.ndim not in (1, 2):
+        raise AudioError(
+            f"{name}: shape {samples.shape}: expected [n_samples] or [n_samples, n_channels]",
+            hint="one sound at a time",
+        )
+    mono = _mix(samples)
+    if kind in _INTEGERS:
+        reach, silence = _INTEGERS[kind]
+        mono = (mono - silence) / reach
+    with np.errstate(over="ignore"):  # what does not fit becomes infinity, and is refused as that
+        waveform = np.ascontiguousarray(mono, np.float32)
+    if not np.isfinite(waveform).all():
+        raise AudioError(f"{name}: holds NaN or infinity", hint="replace them, for example with np.nan_to_num")
+    return waveform if rate == SAMPLE_RATE else _resample(waveform, int(rate))
+
+
+def _mix(samples: Array) -> Array:
+    """Give the mean of the channels, the smaller of two axes: what ffmpeg makes of stereo."""
+    if samples.ndim == 1:
+        return samples
+    channels = 0 if samples.shape[0] < samples.shape[1] else 1
+    if samples.shape[channels] == 0:
+        return np.zeros(0, np.float32)
+    # float64: the sum of float16 or of large integers must not overflow.
+    return samples.mean(axis=channels, dtype=np.float64)
+
+
+def _resample(waveform: Array, rate: int) -> Array:
+    """Resample f32[n_samples] from `rate` to 16 kHz, in floats, by FFmpeg's resampler."""
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+    pieces = []
+    for start in range(0, len(waveform), _PIECE):
+        frame = av.AudioFrame.from_ndarray(waveform[None, start : start + _PIECE], format="flt", layout="mono")
+        frame.sample_rate = rate
+        pieces += [piece.to_ndarray()[0] for piece in resampler.resample(frame)]
+    if pieces:
+        pieces += [piece.to_ndarray()[0] for piece in resampler.resample(None)]
+    return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)

@@ -1,0 +1,443 @@
+"""Files against those of openai-whisper 20250625, which wrote the expectations below from the same segments."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from susurrus import writers
+from susurrus.errors import OptionError
+from susurrus.options import SubtitleOptions
+from susurrus.types import Segment, Transcript, Word
+from susurrus.writers import FORMATS, render, save, write
+
+
+def segment(
+    id: int, start: float, end: float, text: str, words: list[tuple[str, float, float]] | None = None
+) -> Segment:
+    timed = None if words is None else tuple(Word(*word, 0.5) for word in words)
+    return Segment(id, 0, start, end, text, (1, id), 0.0, -0.25, 1.0, 0.01, timed)
+
+
+def transcript(*segments: Segment) -> Transcript:
+    return Transcript("".join(s.text for s in segments), "en", segments)
+
+
+PLAIN = transcript(
+    segment(0, 0.0, 1.2, " Hello there,\tworld."),
+    segment(1, 1.2, 1.2, ""),
+    segment(2, 5.0, 6.0, " A --> B"),
+    segment(3, 3661.5, 3664.25, "你好，世界。"),
+)
+WORDS = transcript(
+    segment(0, 0.0, 1.2, " Hello there, world.", [(" Hello", 0.0, 0.5), (" there,", 0.5, 0.5), (" world.", 0.9, 1.2)]),
+    segment(1, 1.2, 1.2, "", []),
+    segment(
+        2, 5.0, 6.5, " So it goes on.", [(" So", 5.0, 5.2), (" it", 5.2, 5.4), (" goes", 5.4, 6.0), (" on.", 6.1, 6.5)]
+    ),
+    segment(3, 3661.5, 3664.25, "你好，世界。", [("你好，", 3661.5, 3662.0), ("世界。", 3662.0, 3664.25)]),
+)
+
+# fmt: off
+CASES = [
+    (PLAIN, "txt", SubtitleOptions(), """\
+Hello there,\tworld.
+
+A --> B
+你好，世界。
+"""),
+    (PLAIN, "vtt", SubtitleOptions(), """\
+WEBVTT
+
+00:00.000 --> 00:01.200
+Hello there,\tworld.
+
+00:01.200 --> 00:01.200
+
+
+00:05.000 --> 00:06.000
+A -> B
+
+01:01:01.500 --> 01:01:04.250
+你好，世界。
+
+"""),
+    (PLAIN, "srt", SubtitleOptions(), """\
+1
+00:00:00,000 --> 00:00:01,200
+Hello there,\tworld.
+
+2
+00:00:01,200 --> 00:00:01,200
+
+
+3
+00:00:05,000 --> 00:00:06,000
+A -> B
+
+4
+01:01:01,500 --> 01:01:04,250
+你好，世界。
+
+"""),
+    (PLAIN, "tsv", SubtitleOptions(), """\
+start\tend\ttext
+0\t1200\tHello there, world.
+1200\t1200\t
+5000\t6000\tA --> B
+3661500\t3664250\t你好，世界。
+"""),
+    (PLAIN, "json", SubtitleOptions(), """\
+{"text": " Hello there,\\tworld. A --> B\\u4f60\\u597d\\uff0c\\u4e16\\u754c\\u3002", "segments": [{"id": 0, "seek": 0, "start": 0.0, "end": 1.2, "text": " Hello there,\\tworld.", "tokens": [1, 0], "temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01}, {"id": 1, "seek": 0, "start": 1.2, "end": 1.2, "text": "", "tokens": [1, 1], "temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01}, {"id": 2, "seek": 0, "start": 5.0, "end": 6.0, "text": " A --> B", "tokens": [1, 2], "temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01}, {"id": 3, "seek": 0, "start": 3661.5, "end": 3664.25, "text": "\\u4f60\\u597d\\uff0c\\u4e16\\u754c\\u3002", "tokens": [1, 3], "temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01}], "language": "en"}"""),
+    (PLAIN, "vtt", SubtitleOptions(highlight_words=True, max_line_width=4), """\
+WEBVTT
+
+00:00.000 --> 00:01.200
+Hello there,\tworld.
+
+00:01.200 --> 00:01.200
+
+
+00:05.000 --> 00:06.000
+A -> B
+
+01:01:01.500 --> 01:01:04.250
+你好，世界。
+
+"""),
+    (WORDS, "srt", SubtitleOptions(), """\
+1
+00:00:00,000 --> 00:00:01,200
+Hello there, world.
+
+2
+00:00:05,000 --> 00:00:06,500
+So it goes on.
+
+3
+01:01:01,500 --> 01:01:04,250
+你好，世界。
+
+"""),
+    (WORDS, "vtt", SubtitleOptions(), """\
+WEBVTT
+
+00:00.000 --> 00:01.200
+Hello there, world.
+
+00:05.000 --> 00:06.500
+So it goes on.
+
+01:01:01.500 --> 01:01:04.250
+你好，世界。
+
+"""),
+    (WORDS, "json", SubtitleOptions(), """\
+{"text": " Hello there, world. So it goes on.\\u4f60\\u597d\\uff0c\\u4e16\\u754c\\u3002", "segments": [{"id": 0, "seek": 0, "start": 0.0, "end": 1.2, "text": " Hello there, world.", "tokens": [1, 0], "temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01, "words": [{"word": " Hello", "start": 0.0, "end": 0.5, "probability": 0.5}, {"word": " there,", "start": 0.5, "end": 0.5, "probability": 0.5}, {"word": " world.", "start": 0.9, "end": 1.2, "probability": 0.5}]}, {"id": 1, "seek": 0, "start": 1.2, "end": 1.2, "text": "", "tokens": [1, 1], "temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01, "words": []}, {"id": 2, "seek": 0, "start": 5.0, "end": 6.5, "text": " So it goes on.", "tokens": [1, 2], "temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01, "words": [{"word": " So", "start": 5.0, "end": 5.2, "probability": 0.5}, {"word": " it", "start": 5.2, "end": 5.4, "probability": 0.5}, {"word": " goes", "start": 5.4, "end": 6.0, "probability": 0.5}, {"word": " on.", "start": 6.1, "end": 6.5, "probability": 0.5}]}, {"id": 3, "seek": 0, "start": 3661.5, "end": 3664.25, "text": "\\u4f60\\u597d\\uff0c\\u4e16\\u754c\\u3002", "tokens": [1, 3], "temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01, "words": [{"word": "\\u4f60\\u597d\\uff0c", "start": 3661.5, "end": 3662.0, "probability": 0.5}, {"word": "\\u4e16\\u754c\\u3002", "start": 3662.0, "end": 3664.25, "probability": 0.5}]}], "language": "en"}"""),
+    (WORDS, "vtt", SubtitleOptions(highlight_words=True), """\
+WEBVTT
+
+00:00.000 --> 00:00.500
+<u>Hello</u> there, world.
+
+00:00.500 --> 00:00.500
+Hello <u>there,</u> world.
+
+00:00.500 --> 00:00.900
+Hello there, world.
+
+00:00.900 --> 00:01.200
+Hello there, <u>world.</u>
+
+00:05.000 --> 00:05.200
+<u>So</u> it goes on.
+
+00:05.200 --> 00:05.400
+So <u>it</u> goes on.
+
+00:05.400 --> 00:06.000
+So it <u>goes</u> on.
+
+00:06.000 --> 00:06.100
+So it goes on.
+
+00:06.100 --> 00:06.500
+So it goes <u>on.</u>
+
+01:01:01.500 --> 01:01:02.000
+<u>你好，</u>世界。
+
+01:01:02.000 --> 01:01:04.250
+你好，<u>世界。</u>
+
+"""),
+    (WORDS, "srt", SubtitleOptions(max_line_width=12), """\
+1
+00:00:00,000 --> 00:00:01,200
+Hello there,
+world.
+
+2
+00:00:05,000 --> 00:00:06,500
+So it goes
+on.
+
+3
+01:01:01,500 --> 01:01:04,250
+你好，世界。
+
+"""),
+    (WORDS, "srt", SubtitleOptions(max_line_width=12, max_line_count=2), """\
+1
+00:00:00,000 --> 00:00:01,200
+Hello there,
+world.
+
+2
+00:00:05,000 --> 00:00:06,500
+So it goes
+on.
+
+3
+01:01:01,500 --> 01:01:04,250
+你好，世界。
+
+"""),
+    (WORDS, "srt", SubtitleOptions(max_line_width=6, max_line_count=1), """\
+1
+00:00:00,000 --> 00:00:00,500
+Hello
+
+2
+00:00:00,500 --> 00:00:00,500
+there,
+
+3
+00:00:00,900 --> 00:00:01,200
+world.
+
+4
+00:00:05,000 --> 00:00:05,400
+So it
+
+5
+00:00:05,400 --> 00:00:06,000
+goes
+
+6
+00:00:06,100 --> 00:00:06,500
+on.
+
+7
+01:01:01,500 --> 01:01:04,250
+你好，世界。
+
+"""),
+    (WORDS, "vtt", SubtitleOptions(max_words_per_line=2), """\
+WEBVTT
+
+00:00.000 --> 00:00.500
+Hello there,
+
+00:00.900 --> 00:01.200
+world.
+
+00:05.000 --> 00:05.400
+So it
+
+00:05.400 --> 00:06.500
+goes on.
+
+01:01:01.500 --> 01:01:04.250
+你好，世界。
+
+"""),
+    (WORDS, "srt", SubtitleOptions(highlight_words=True, max_line_width=12), """\
+1
+00:00:00,000 --> 00:00:00,500
+<u>Hello</u> there,
+world.
+
+2
+00:00:00,500 --> 00:00:00,500
+Hello <u>there,</u>
+world.
+
+3
+00:00:00,500 --> 00:00:00,900
+Hello there,
+world.
+
+4
+00:00:00,900 --> 00:00:01,200
+Hello there,
+<u>world.</u>
+
+5
+00:00:05,000 --> 00:00:05,200
+<u>So</u> it goes
+on.
+
+6
+00:00:05,200 --> 00:00:05,400
+So <u>it</u> goes
+on.
+
+7
+00:00:05,400 --> 00:00:06,000
+So it <u>goes</u>
+on.
+
+8
+00:00:06,000 --> 00:00:06,100
+So it goes
+on.
+
+9
+00:00:06,100 --> 00:00:06,500
+So it goes
+<u>on.</u>
+
+10
+01:01:01,500 --> 01:01:02,000
+<u>你好，</u>世界。
+
+11
+01:01:02,000 --> 01:01:04,250
+你好，<u>世界。</u>
+
+"""),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("given", "format", "options", "expected"), CASES)
+def test_bytes_are_openais(given, format, options, expected):
+    assert render(given, format, options) == expected
+    file = io.StringIO()
+    write(given, format, file, options)
+    assert file.getvalue() == expected
+
+
+@pytest.mark.parametrize(
+    ("format", "expected"),
+    [("txt", ""), ("vtt", "WEBVTT\n\n"), ("srt", ""), ("tsv", "start\tend\ttext\n")],
+)
+def test_silence(format, expected):
+    assert render(transcript(), format) == expected
+
+
+def test_json_reads_back_as_the_result():
+    assert json.loads(render(WORDS, "json")) == WORDS.to_dict()
+
+
+def test_arrow_among_words_does_not_read_as_times():
+    given = transcript(segment(0, 0.0, 1.0, " a --> b", [(" a", 0.0, 0.3), (" -->", 0.3, 0.6), (" b", 0.6, 1.0)]))
+    for options in (SubtitleOptions(), SubtitleOptions(highlight_words=True)):
+        for line in render(given, "srt", options).splitlines():
+            assert "-->" not in line or line.startswith("00:00:0")
+
+
+@pytest.mark.parametrize("untimed", [None, []])
+def test_text_without_words_among_words_is_not_lost(untimed):
+    given = transcript(segment(0, 0.0, 1.0, " Yes", [(" Yes", 0.0, 1.0)]), segment(1, 2.0, 3.0, " Thank you.", untimed))
+    assert render(given, "srt").endswith("2\n00:00:02,000 --> 00:00:03,000\nThank you.\n\n")
+
+
+def test_unknown_format():
+    with pytest.raises(OptionError, match="expected one of txt, vtt, srt, tsv, json"):
+        render(PLAIN, "ass")
+    assert FORMATS == ("txt", "vtt", "srt", "tsv", "json")
+
+
+# Files
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_saved_file_holds_what_is_rendered(tmp_path, format):
+    path = tmp_path / f"talk.{format}"
+    save(PLAIN, format, path)
+    save(WORDS, format, path)  # again, over the first
+    assert path.read_text(encoding="utf-8") == render(WORDS, format)
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_name_as_long_as_the_file_system_allows(tmp_path):
+    path = tmp_path / ("n" * 251 + ".txt")
+    save(PLAIN, "txt", path)
+    assert path.exists()
+
+
+def test_name_in_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(PLAIN, "txt", "talk.txt")
+    assert Path("talk.txt").read_text(encoding="utf-8") == render(PLAIN, "txt")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_permissions_follow_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        save(PLAIN, "txt", tmp_path / "talk.txt")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "talk.txt").stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_symbolic_link_stays_one(tmp_path):
+    (tmp_path / "link.txt").symlink_to(tmp_path / "target.txt")
+    save(PLAIN, "txt", tmp_path / "link.txt")
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "target.txt").read_text(encoding="utf-8") == render(PLAIN, "txt")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has /dev/full")
+def test_device_is_written_in_place():
+    with pytest.raises(OSError, match="/dev/full") as caught:
+        save(PLAIN, "txt", "/dev/full")
+    assert caught.value.errno == errno.ENOSPC
+    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, error):
+    path = tmp_path / "talk.txt"
+    path.write_text("old", encoding="utf-8")
+
+    def fail(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(writers.os, "fsync", fail)
+    with pytest.raises(type(error)) as caught:
+        save(PLAIN, "txt", path)
+    assert path.read_text(encoding="utf-8") == "old"
+    assert os.listdir(tmp_path) == ["talk.txt"]
+    if isinstance(error, OSError):
+        assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
+
+
+def test_folder_that_is_gone(tmp_path):
+    path = tmp_path / "gone" / "talk.txt"
+    with pytest.raises(FileNotFoundError) as caught:
+        save(PLAIN, "txt", path)
+    assert caught.value.filename == str(path)
+
+
+def test_folder_in_place_of_the_file(tmp_path):
+    with pytest.raises(OSError, match="talk"):
+        save(PLAIN, "txt", tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_unknown_format_touches_no_file(tmp_path):
+    with pytest.raises(OptionError):
+        save(PLAIN, "ass", tmp_path / "talk.ass")
+    assert os.listdir(tmp_path) == []
