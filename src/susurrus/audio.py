@@ -251,9 +251,11 @@ def _report(
     # Of the headers only flac's counts samples reliably; mp3's and others' durations are estimates.
     promised = float(stream.duration * stream.time_base) if stream.duration and stream.codec.name == "flac" else 0.0
     if damaged_at is not None:
-        tell(f"{name}: damaged from about {damaged_at:.1f} s on; {seconds:.1f} s of sound could be read")
-    elif missing or promised > seconds + 0.1:
+        tell(f"{name}: damaged from about {damaged_at:.1f} s on; in all {seconds:.1f} s of sound could be read")
+    elif missing:
         tell(f"{name}: cut off at {seconds:.1f} s; its header promises more")
+    elif promised > seconds + 0.1:
+        tell(f"{name}: cut off or damaged; of the {promised:.1f} s its header promises {seconds:.1f} s could be read")
 
 
 def _open_container(file: IO[bytes], name: str) -> Any:

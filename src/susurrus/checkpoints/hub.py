@@ -111,7 +111,7 @@ def _explain(repo_id: str, error: Exception, otherwise: str | None) -> Checkpoin
     if isinstance(error, errors.GatedRepoError):
         return CheckpointError(
             f"{repo_id} asks its users to accept terms first",
-            hint=f"accept them on https://huggingface.co/{repo_id}, then run: hf auth login",
+            hint="accept them on its page of the hub, then run: hf auth login",
         )
     if isinstance(error, errors.RepositoryNotFoundError):
         return CheckpointError(

@@ -49,8 +49,10 @@ def read(source: Source) -> Contents:
     tensors = _read_sharded(path) if path.suffix == ".json" else _read_file(path)
     entries = {}
     for name, tensor in tensors.items():
-        # A file may hold OpenAI's names already; a name in neither column stays and is reported as extra.
-        entries[from_huggingface(name) or name] = float_entry(name, tensor)
+        # A file may hold OpenAI's names already; a name in neither column, or a second one for the same weight, stays
+        # as it is and is reported as extra.
+        ours = from_huggingface(name) or name
+        entries[name if ours in entries else ours] = float_entry(name, tensor)
     return Contents(
         str(source.path),
         entries,

@@ -80,11 +80,12 @@ def make_rules(
 
 def _suppressed(tokenizer: Tokenizer, options: DecodingOptions, own: tuple[int, ...] | None) -> set[int]:
     """Spell out -1, and add the ids that start or steer a window and never belong in its text."""
+    assert not isinstance(options.suppress_tokens, str)
     asked = set(options.suppress_tokens)
     if -1 in asked:
         asked |= set(tokenizer.non_speech_tokens if own is None else own)
     steering = {tokenizer.transcribe, tokenizer.translate, tokenizer.sot, tokenizer.sot_prev, tokenizer.sot_lm}
-    return {int(t) for t in asked if t != -1} | steering | {tokenizer.no_speech}
+    return (asked - {-1}) | steering | {tokenizer.no_speech}
 
 
 def empty_history(ops: Ops, rules: Rules, n_rows: int, n_max: int) -> History:
