@@ -15,7 +15,6 @@ import logging
 import os
 import struct
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import IO, Any, Protocol
@@ -24,14 +23,11 @@ import av
 import numpy as np
 
 from .errors import AudioError, Cancelled, OptionError
+from .samples import SAMPLE_RATE, from_array
+from .spool import Spool, no_space
 from .types import Array, Progress
 
 logger = logging.getLogger(__name__)
-
-SAMPLE_RATE = 16000
-
-# The spool keeps this much in memory (4.4 minutes of sound), then goes on in a temporary file.
-_SPOOL_BYTES = 8 << 20
 
 # Samples resampled at a time: a codec's frames are 2 to 50 times smaller, and each call costs 12 us.
 _PIECE = 1 << 16
@@ -69,7 +65,7 @@ class Recording:
     `name` is what messages call it. `warnings` say, a sentence each, what of the source could not be read.
     """
 
-    def __init__(self, name: str, samples: Array | _Spool, warnings: tuple[str, ...] = ()) -> None:
+    def __init__(self, name: str, samples: Array | Spool, warnings: tuple[str, ...] = ()) -> None:
         self.name = name
         self.n_samples = len(samples)
         self.warnings = warnings
@@ -94,14 +90,14 @@ class Recording:
         """
         name = _name(source)
         if hasattr(source, "__array__"):
-            return cls(name, _from_array(source, sample_rate, name))
+            return cls(name, from_array(source, sample_rate, name))
         if sample_rate is not None:
             raise OptionError(
                 f"sample_rate={sample_rate!r}: expected None for {name}", hint="it is for arrays of samples"
             )
 
         warnings: list[str] = []
-        spool = _Spool(name)
+        spool = Spool(name)
         try:
             for block in blocks(source, warn=warnings.append, cancel=cancel):
                 spool.write(block)
@@ -123,7 +119,7 @@ class Recording:
         first, last = max(start, 0), min(stop, self.n_samples)
         if first < last:
             inside = samples[first - start : last - start]
-            if isinstance(self._samples, _Spool):
+            if isinstance(self._samples, Spool):
                 np.multiply(self._samples.read(first, last), np.float32(1 / 32768), out=inside)
             else:
                 inside[:] = self._samples[first:last]
@@ -131,7 +127,7 @@ class Recording:
 
     def close(self) -> None:
         """Give back the memory or the temporary file; nothing can be read after it."""
-        if isinstance(self._samples, _Spool):
+        if isinstance(self._samples, Spool):
             self._samples.close()
 
     def __enter__(self) -> Recording:
@@ -301,7 +297,7 @@ def _can_seek(file: Any) -> bool:
 def _copy(pipe: Any, copy: IO[bytes], name: str, cancel: Cancel | None) -> None:
     while data := pipe.read(1 << 20):
         raise_if_cancelled(cancel, name)
-        with _no_space(name):
+        with no_space(name):
             copy.write(data)
 
 
@@ -344,48 +340,6 @@ def _missing_bytes(file: IO[bytes]) -> int:
     return missing
 
 
-class _Spool:
-    """16-bit samples, written in order, read anywhere; in memory while they are few, then in a nameless file."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - `close` closes it
-        self._n_samples = 0
-        # Reading moves the file's one position, and windows may be read from several threads.
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return self._n_samples
-
-    def write(self, block: Array) -> None:
-        """Put i16[n] at the end. Raises: AudioError when the disk is full."""
-        with self._lock, _no_space(self._name):
-            self._file.write(block.tobytes())
-            self._file.flush()
-        self._n_samples += len(block)
-
-    def read(self, start: int, stop: int) -> Array:
-        """Give i16[stop - start]; both lie inside."""
-        with self._lock:
-            self._file.seek(2 * start)
-            return np.frombuffer(self._file.read(2 * (stop - start)), np.int16)
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._file.close()
-
-
-@contextlib.contextmanager
-def _no_space(name: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise AudioError(
-            f"{name}: the decoded sound could not be kept in {tempfile.gettempdir()} ({error.strerror or error})",
-            hint="an hour needs 115 MB there; free some, or set TMPDIR to a folder with more room",
-        ) from error
-
-
 def _name(source: Any) -> str:
     """Give what messages call a source. Raises: AudioError when it is nothing that can be sound."""
     if isinstance(source, (str, os.PathLike)):
@@ -402,64 +356,3 @@ def _name(source: Any) -> str:
         raise AudioError("a file opened as text: expected a binary file", hint="open it with mode 'rb'")
     name = getattr(source, "name", None)
     return name if isinstance(name, str) else "<stream>"
-
-
-# How far each kind of integer reaches, and where its silence lies.
-_INTEGERS = {"int16": (32768.0, 0.0), "int32": (2147483648.0, 0.0), "uint8": (128.0, 128.0)}
-
-
-def _from_array(source: Any, sample_rate: int | None, name: str) -> Array:
-    """Give f32[n_samples] at 16 kHz. Raises: AudioError; OptionError."""
-    rate = SAMPLE_RATE if sample_rate is None else sample_rate
-    if isinstance(rate, bool) or not isinstance(rate, (int, np.integer)) or rate < 1:
-        raise OptionError(f"sample_rate={sample_rate!r}: expected a whole number of hertz", hint="for example 44100")
-    try:
-        samples = np.asarray(source)
-    except (TypeError, ValueError, RuntimeError) as error:
-        # A tensor of another device, of a type NumPy has not, or one that keeps gradients.
-        hint = "for a tensor: tensor.detach().cpu().float()"
-        raise AudioError(f"{name}: cannot be read as a NumPy array ({error})", hint=hint) from error
-    kind = samples.dtype.name
-    if samples.dtype.kind != "f" and kind not in _INTEGERS:
-        raise AudioError(
-            f"{name}: samples of type {kind}: expected floats in [-1, 1], int16, int32 or uint8",
-            hint="convert it with astype, or scale it to floats",
-        )
-    if samples.ndim not in (1, 2):
-        raise AudioError(
-            f"{name}: shape {samples.shape}: expected [n_samples] or [n_samples, n_channels]",
-            hint="one sound at a time",
-        )
-    mono = _mix(samples)
-    if kind in _INTEGERS:
-        reach, silence = _INTEGERS[kind]
-        mono = (mono - silence) / reach
-    with np.errstate(over="ignore"):  # what does not fit becomes infinity, and is refused as that
-        waveform = np.ascontiguousarray(mono, np.float32)
-    if not np.isfinite(waveform).all():
-        raise AudioError(f"{name}: holds NaN or infinity", hint="replace them, for example with np.nan_to_num")
-    return waveform if rate == SAMPLE_RATE else _resample(waveform, int(rate))
-
-
-def _mix(samples: Array) -> Array:
-    """Give the mean of the channels, the smaller of two axes: what ffmpeg makes of stereo."""
-    if samples.ndim == 1:
-        return samples
-    channels = 0 if samples.shape[0] < samples.shape[1] else 1
-    if samples.shape[channels] == 0:
-        return np.zeros(0, np.float32)
-    # float64: the sum of float16 or of large integers must not overflow.
-    return samples.mean(axis=channels, dtype=np.float64)
-
-
-def _resample(waveform: Array, rate: int) -> Array:
-    """Resample f32[n_samples] from `rate` to 16 kHz, in floats, by FFmpeg's resampler."""
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
-    pieces = []
-    for start in range(0, len(waveform), _PIECE):
-        frame = av.AudioFrame.from_ndarray(waveform[None, start : start + _PIECE], format="flt", layout="mono")
-        frame.sample_rate = rate
-        pieces += [piece.to_ndarray()[0] for piece in resampler.resample(frame)]
-    if pieces:
-        pieces += [piece.to_ndarray()[0] for piece in resampler.resample(None)]
-    return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)

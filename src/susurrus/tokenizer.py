@@ -9,89 +9,18 @@ from __future__ import annotations
 import codecs
 import functools
 import string
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-import tiktoken
-
-from .errors import CheckpointError, OptionError
-from .languages import LANGUAGES, language_code
+from .errors import OptionError
+from .languages import language_code
 from .types import ModelDimensions
-from .vocabulary import read_tokens
-
-N_TIMESTAMPS = 1501
-"""Timestamp tokens stand for 0.00, 0.02, ... 30.00 seconds."""
-
-# How text falls into pieces before byte pairs are merged. Source: openai/whisper, tokenizer.py, get_encoding (GPT-2's).
-_PIECES = r"""'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
-
-_SIZES = {51864: ("gpt2", 99), 51865: ("multilingual", 99), 51866: ("multilingual", 100)}
-"""n_vocab -> vocabulary, number of languages."""
+from .vocabulary import N_TIMESTAMPS, Vocabulary, load_vocabulary, vocabulary_of
 
 _WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 """Languages that are written without spaces between words."""
 
 _REPLACEMENT = "\ufffd"
-
-
-@dataclass(frozen=True, eq=False)
-class Vocabulary:
-    """What tokenizers of all languages and tasks of a model share. `specials` maps names such as `<|en|>` to ids."""
-
-    encoding: tiktoken.Encoding = field(repr=False)
-    specials: Mapping[str, int] = field(repr=False)
-    languages: tuple[str, ...]
-    is_multilingual: bool
-
-
-def special_names(n_languages: int) -> list[str]:
-    """Give the names of the special tokens in the order of their ids; the first id follows the last of the text.
-
-    >>> names = special_names(99)
-    >>> names[:3], names[100:108], names[-1], len(names)  # doctest: +NORMALIZE_WHITESPACE
-    (['<|endoftext|>', '<|startoftranscript|>', '<|en|>'],
-     ['<|su|>', '<|translate|>', '<|transcribe|>', '<|startoflm|>', '<|startofprev|>', '<|nospeech|>',
-      '<|notimestamps|>', '<|0.00|>'],
-     '<|30.00|>', 1608)
-    """
-    languages = list(LANGUAGES)[:n_languages]
-    tasks = ["translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps"]
-    timestamps = [f"{i * 0.02:.2f}" for i in range(N_TIMESTAMPS)]
-    return [f"<|{name}|>" for name in ["endoftext", "startoftranscript", *languages, *tasks, *timestamps]]
-
-
-@functools.cache
-def load_vocabulary(name: str, n_languages: int) -> Vocabulary:
-    """Load `gpt2` or `multilingual` with the special tokens of so many languages (about 40 ms, the first time)."""
-    ranks = {token: rank for rank, token in enumerate(read_tokens(name))}
-    specials = {special: id for id, special in enumerate(special_names(n_languages), start=len(ranks))}
-    encoding = tiktoken.Encoding(
-        f"whisper-{name}-{n_languages}", pat_str=_PIECES, mergeable_ranks=ranks, special_tokens=specials
-    )
-    languages = tuple(LANGUAGES)[:n_languages]
-    return Vocabulary(encoding, MappingProxyType(specials), languages, is_multilingual=name == "multilingual")
-
-
-def vocabulary_of(n_vocab: int, n_mels: int | None = None) -> tuple[str, int]:
-    """Tell which vocabulary a model of this size has, and for how many languages.
-
-    A model larger than large-v3's was fine-tuned with tokens of its own, or padded; what it added lies above the
-    timestamps and is not text. What it grew from shows in `n_mels`: only the large-v3 family, with 100 languages,
-    hears 128.
-
-    Raises: CheckpointError where a vocabulary is smaller than any of Whisper's.
-
-    >>> vocabulary_of(51864), vocabulary_of(51866), vocabulary_of(51968, n_mels=80)
-    (('gpt2', 99), ('multilingual', 100), ('multilingual', 99))
-    """
-    if n_vocab in _SIZES:
-        return _SIZES[n_vocab]
-    if n_vocab > max(_SIZES):
-        return "multilingual", 99 if n_mels == 80 else 100
-    raise CheckpointError(
-        f"n_vocab={n_vocab}: expected {', '.join(map(str, _SIZES))}, or more", hint="is this a Whisper model?"
-    )
 
 
 @dataclass(frozen=True)
@@ -132,7 +61,7 @@ class Tokenizer:
             raise OptionError(f"task={self.task!r}: expected 'transcribe' or 'translate'")
         if not self.is_multilingual and (self.language, self.task) != ("en", "transcribe"):
             raise OptionError(
-                f"language={self.language!r}, task={self.task!r}: expected 'en' and 'transcribe', all an .en model knows",
+                f"language={self.language!r}, task={self.task!r}: all an .en model knows is 'en' and 'transcribe'",
                 hint="take a multilingual model, the name without .en",
             )
         if self.language not in self.vocabulary.languages:

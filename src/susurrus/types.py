@@ -33,11 +33,6 @@ class ModelDimensions:
         """The `.en` vocabulary has 51,864 entries, the multilingual ones 51,865 and 51,866."""
         return self.n_vocab >= 51865
 
-    @property
-    def n_languages(self) -> int:
-        """99 languages, 100 with large-v3's Cantonese; the ids of an `.en` model leave room for 99 too."""
-        return self.n_vocab - 51765 - int(self.is_multilingual)
-
 
 class Weights(Mapping[str, Array]):
     """Canonical names -> tensors, read one at a time, so that a large model never lies in memory twice.

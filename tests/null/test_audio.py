@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from susurrus import audio
+from susurrus import audio, spool
 from susurrus.audio import SAMPLE_RATE, Recording, blocks, load
 from susurrus.errors import AudioError, Cancelled, OptionError
 
@@ -210,7 +210,7 @@ def test_what_was_read_is_the_callers_own():
 
 
 def test_long_sound_goes_to_a_file(monkeypatch):
-    monkeypatch.setattr(audio, "_SPOOL_BYTES", 10_000)
+    monkeypatch.setattr(spool, "_SPOOL_BYTES", 10_000)
     samples = tone(3.0)
     with Recording.open(wav_bytes(samples)) as recording:
         np.testing.assert_array_equal(recording.read(20_000, 30_000), samples[20_000:30_000].astype(np.float32) / 32768)
@@ -238,7 +238,7 @@ def test_full_disk(monkeypatch):
         def write(self, data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(audio.tempfile, "SpooledTemporaryFile", FullDisk)
+    monkeypatch.setattr(spool.tempfile, "SpooledTemporaryFile", FullDisk)
     with pytest.raises(AudioError, match="No space left") as info:
         load(wav_bytes(tone()))
     assert "TMPDIR" in info.value.hint

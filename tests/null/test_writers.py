@@ -94,8 +94,6 @@ start\tend\ttext
 5000\t6000\tA --> B
 3661500\t3664250\t你好，世界。
 """),
-    (PLAIN, "json", SubtitleOptions(), """\
-{"text": " Hello there,\\tworld. A --> B\\u4f60\\u597d\\uff0c\\u4e16\\u754c\\u3002", "segments": [{"id": 0, "seek": 0, "start": 0.0, "end": 1.2, "text": " Hello there,\\tworld.", "tokens": [1, 0], "temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01}, {"id": 1, "seek": 0, "start": 1.2, "end": 1.2, "text": "", "tokens": [1, 1], "temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01}, {"id": 2, "seek": 0, "start": 5.0, "end": 6.0, "text": " A --> B", "tokens": [1, 2], "temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01}, {"id": 3, "seek": 0, "start": 3661.5, "end": 3664.25, "text": "\\u4f60\\u597d\\uff0c\\u4e16\\u754c\\u3002", "tokens": [1, 3], "temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01}], "language": "en"}"""),
     (PLAIN, "vtt", SubtitleOptions(highlight_words=True, max_line_width=4), """\
 WEBVTT
 
@@ -139,8 +137,6 @@ So it goes on.
 你好，世界。
 
 """),
-    (WORDS, "json", SubtitleOptions(), """\
-{"text": " Hello there, world. So it goes on.\\u4f60\\u597d\\uff0c\\u4e16\\u754c\\u3002", "segments": [{"id": 0, "seek": 0, "start": 0.0, "end": 1.2, "text": " Hello there, world.", "tokens": [1, 0], "temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01, "words": [{"word": " Hello", "start": 0.0, "end": 0.5, "probability": 0.5}, {"word": " there,", "start": 0.5, "end": 0.5, "probability": 0.5}, {"word": " world.", "start": 0.9, "end": 1.2, "probability": 0.5}]}, {"id": 1, "seek": 0, "start": 1.2, "end": 1.2, "text": "", "tokens": [1, 1], "temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01, "words": []}, {"id": 2, "seek": 0, "start": 5.0, "end": 6.5, "text": " So it goes on.", "tokens": [1, 2], "temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01, "words": [{"word": " So", "start": 5.0, "end": 5.2, "probability": 0.5}, {"word": " it", "start": 5.2, "end": 5.4, "probability": 0.5}, {"word": " goes", "start": 5.4, "end": 6.0, "probability": 0.5}, {"word": " on.", "start": 6.1, "end": 6.5, "probability": 0.5}]}, {"id": 3, "seek": 0, "start": 3661.5, "end": 3664.25, "text": "\\u4f60\\u597d\\uff0c\\u4e16\\u754c\\u3002", "tokens": [1, 3], "temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01, "words": [{"word": "\\u4f60\\u597d\\uff0c", "start": 3661.5, "end": 3662.0, "probability": 0.5}, {"word": "\\u4e16\\u754c\\u3002", "start": 3662.0, "end": 3664.25, "probability": 0.5}]}], "language": "en"}"""),
     (WORDS, "vtt", SubtitleOptions(highlight_words=True), """\
 WEBVTT
 
@@ -334,6 +330,25 @@ def test_silence(format, expected):
     assert render(transcript(), format) == expected
 
 
+def test_json_is_openais():
+    given = transcript(
+        segment(0, 0.0, 0.5, " Hi\t好", [(" Hi", 0.0, 0.25), ("\t好", 0.25, 0.5)]), segment(1, 0.5, 1.0, "", [])
+    )
+    assert render(given, "json") == (
+        r'{"text": " Hi\t\u597d", "segments": [{"id": 0, "seek": 0, "start": 0.0, "end": 0.5, "text": " Hi\t\u597d", '
+        r'"tokens": [1, 0], "temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.0, '
+        r'"no_speech_prob": 0.01, "words": [{"word": " Hi", "start": 0.0, "end": 0.25, "probability": 0.5}, '
+        r'{"word": "\t\u597d", "start": 0.25, "end": 0.5, "probability": 0.5}]}, '
+        r'{"id": 1, "seek": 0, "start": 0.5, "end": 1.0, "text": "", '
+        r'"tokens": [1, 1], "temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.0, '
+        r'"no_speech_prob": 0.01, "words": []}], "language": "en"}'
+    )
+
+
+def test_json_has_words_only_where_they_were_asked_for():
+    assert '"words"' not in render(PLAIN, "json")
+
+
 def test_json_reads_back_as_the_result():
     assert json.loads(render(WORDS, "json")) == WORDS.to_dict()
 
@@ -432,7 +447,7 @@ def test_folder_that_is_gone(tmp_path):
 
 
 def test_folder_in_place_of_the_file(tmp_path):
-    with pytest.raises(OSError, match="talk"):
+    with pytest.raises(OSError, match=tmp_path.name):
         save(PLAIN, "txt", tmp_path)
     assert os.listdir(tmp_path) == []
 

@@ -29,7 +29,7 @@ class ModelEntry:
     @property
     def n_languages(self) -> int:
         """How many languages it transcribes: 1 for the `.en` models."""
-        return self.dims.n_languages if self.dims.is_multilingual else 1
+        return self.dims.n_vocab - 51766 if self.dims.is_multilingual else 1  # 51865 has 99, large-v3's 51866 has 100
 
 
 def _dims(n_state: int, n_audio_layer: int, n_text_layer: int, n_vocab: int, n_mels: int = 80) -> ModelDimensions:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
+import reprlib
 import struct
 import zipfile
 from collections import OrderedDict
@@ -43,6 +45,7 @@ _PICKLE_ERRORS = (
     pickle.UnpicklingError,
     ArithmeticError,
     AttributeError,
+    DeprecationWarning,  # of a strange escape in a name, where warnings are errors
     EOFError,
     ImportError,
     LookupError,
@@ -88,9 +91,18 @@ def read_torch_zip(path: Path) -> Any:
 
     data = _read_entry(blob, infos[pickles[0]], _MAX_PICKLE_BYTES)
     try:
+        _check_memo(data)
         return _Unpickler(data, blob, storage).load()
     except _PICKLE_ERRORS as error:
         raise CheckpointError(f"{path}: its data.pkl is broken: {error!r}", hint=RELOAD) from error
+
+
+def _check_memo(data: bytes) -> None:
+    """Refuse a pickle whose memo has numbers beyond its length: Python makes room for all the numbers before one."""
+    for opcode, argument, _ in pickletools.genops(data):
+        is_put = opcode.name in ("PUT", "BINPUT", "LONG_BINPUT")
+        if is_put and isinstance(argument, int) and not 0 <= argument <= len(data):
+            raise pickle.UnpicklingError(f"{opcode.name} {argument} in {len(data)} bytes")
 
 
 def _data_offset(blob: Blob, info: zipfile.ZipInfo) -> int:
@@ -149,7 +161,7 @@ class _Unpickler(pickle.Unpickler):
                         hint=RELOAD,
                     )
                 return whole.check(f"storage {key}")
-        raise CheckpointError(f"{self._blob.label}: a tensor has the unknown storage {pid!r:.80}", hint=RELOAD)
+        raise CheckpointError(f"{self._blob.label}: a tensor has the unknown storage {reprlib.repr(pid)}", hint=RELOAD)
 
     def _rebuild_tensor(self, storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> StoredTensor:
         numbers = [offset, *shape, *strides]
@@ -158,7 +170,7 @@ class _Unpickler(pickle.Unpickler):
             or len(shape) != len(strides)
             or not all(type(number) is int and number >= 0 for number in numbers)
         ):
-            raise CheckpointError(f"{self._blob.label}: a tensor is described by {numbers!r:.80}", hint=RELOAD)
+            raise CheckpointError(f"{self._blob.label}: a tensor is described by {reprlib.repr(numbers)}", hint=RELOAD)
         start = storage.offset + offset * DTYPES[storage.dtype].itemsize
         tensor = StoredTensor(self._blob, storage.dtype, tuple(shape), start, tuple(strides))
         if start + tensor.n_bytes > storage.offset + storage.n_bytes:
