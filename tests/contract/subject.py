@@ -40,8 +40,8 @@ class Tolerance:
 
 TOLERANCES = {
     "float32": Tolerance(logits=1e-4, scores=1e-4, probs=1e-5),
-    "float16": Tolerance(logits=3e-2, scores=3e-2, probs=1e-2),
-    "bfloat16": Tolerance(logits=2.5e-1, scores=2.5e-1, probs=6e-2),
+    "float16": Tolerance(logits=8e-2, scores=8e-2, probs=1e-2),
+    "bfloat16": Tolerance(logits=6e-1, scores=6e-1, probs=6e-2),
 }
 
 
