@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 
 import numpy as np
 from twin import Twin
@@ -58,7 +58,7 @@ class Subject:
         return self.open()
 
     def read(self, window, tokens):
-        """What the twin gives for a text in a window: logits [T, n_vocab], scores [n_alignment_heads, T, n_audio_ctx]."""
+        """What the twin gives: logits [T, n_vocab], scores [n_alignment_heads, T, n_audio_ctx]."""
         return _read(window, tuple(int(t) for t in tokens))
 
     def encode(self, *windows):
@@ -89,12 +89,12 @@ def text(seed, n):
     return np.random.default_rng([7, seed]).integers(0, DIMS.n_vocab, n).tolist()
 
 
-@lru_cache(maxsize=1)
+@cache
 def mels():
     return np.random.default_rng(5).normal(size=(3, DIMS.n_mels, 2 * DIMS.n_audio_ctx)).astype(np.float32)
 
 
-@lru_cache(maxsize=1)
+@cache
 def checkpoint():
     """A model whose attention is sharp enough that a wrong position, head or window shows."""
     rng = np.random.default_rng(3)
@@ -105,7 +105,7 @@ def checkpoint():
         entries[name] = (shape, lambda: values)
 
     def linear(name, n_out, n_in, *kernel, bias=True, gain=1.0):
-        put(f"{name}.weight", n_out, n_in, *kernel, scale=gain / np.sqrt(n_in * max(1, *kernel, 0)))
+        put(f"{name}.weight", n_out, n_in, *kernel, scale=gain / np.sqrt(n_in * np.prod(kernel)))
         if bias:
             put(f"{name}.bias", n_out, scale=0.2)
 
@@ -142,12 +142,12 @@ def checkpoint():
     return Checkpoint("contract", DIMS, Weights(entries), ALIGNMENT_HEADS)
 
 
-@lru_cache(maxsize=1)
+@cache
 def _twin():
     return Twin(DIMS, checkpoint().weights)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _read(window, tokens):
     logits, scores = _twin().read(mels()[window], tokens)
     return logits, np.stack([scores[layer][head] for layer, head in ALIGNMENT_HEADS])

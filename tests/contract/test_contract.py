@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 
+import decoding_checks  # noqa: F401 - registers its checks
 import pytest
 from checks import CHECKS
 from subject import TOLERANCES, Subject, checkpoint

@@ -69,6 +69,15 @@ def test_timestamp_rules_equal_the_twin(boost):
         assert np.array_equal(got, np.array(naive_timestamp_rules(given, row), dtype=np.float32)), row
 
 
+def test_a_dead_timestamp_rule_is_noticed():
+    dead = DecodingOptions(suppress_tokens="", suppress_blank=False, without_timestamps=True)
+    rules = make_rules(OPS, TOKENIZER, dead, N_VOCAB)
+    logits = np.random.default_rng(0).normal(size=(len(ROWS), N_VOCAB)).astype(np.float32)
+    ours = apply_rules(OPS, rules, logits, history_of(OPS, rules, ROWS, 8))
+    for row, given, got in zip(ROWS, logits, ours, strict=True):
+        assert not np.array_equal(got, np.array(naive_timestamp_rules(given, row), dtype=np.float32)), row
+
+
 def test_extending_a_history_equals_making_it_anew():
     rules = make_rules(OPS, TOKENIZER, DecodingOptions(), N_VOCAB)
     rows = [[BEGIN, 5, BEGIN + 2, BEGIN + 2, 9, EOT], [7, 8, 9, BEGIN + 30, EOT, EOT]]
