@@ -56,6 +56,10 @@ def encode(path, codec, samples, rate, *, with_video=False):
     return path
 
 
+TWO_SOUNDS = ((8000, 440.0), (48000, 1000.0))
+"""Rate and pitch."""
+
+
 def power_at(waveform, hz):
     """The share of a waveform's power that lies within 20 Hz of `hz`."""
     spectrum = np.abs(np.fft.rfft(waveform)) ** 2
@@ -159,6 +163,19 @@ def test_codecs(tmp_path, suffix, codec, rate):
             assert recording.duration == pytest.approx(2.0, abs=0.1)
             assert recording.warnings == ()
             assert power_at(recording.read(0, recording.n_samples), 440) > 0.98
+
+
+def test_of_several_sounds_the_first_is_taken_as_ffmpeg_does(tmp_path):
+    """Not the one of the highest bit rate, which is libavformat's own choice and often a commentary."""
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as container:
+        sounds = [(container.add_stream("pcm_s16le", rate=rate, layout="mono"), rate, hz) for rate, hz in TWO_SOUNDS]
+        for stream, rate, hz in sounds:
+            frame = av.AudioFrame.from_ndarray(tone(1.0, rate, hz)[None], format="s16", layout="mono")
+            frame.sample_rate = rate
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    assert power_at(load(path), TWO_SOUNDS[0][1]) > 0.9
 
 
 def test_odd_file_names(tmp_path):
