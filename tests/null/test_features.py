@@ -92,13 +92,14 @@ def test_the_comparison_notices_errors(waveform):
     assert np.abs(log_mel(waveform * np.float32(1.01)) - expected).max() > 1e-3
 
 
-def test_blocks_equal_the_whole_bit_for_bit(waveform):
+def test_any_frames_equal_those_of_the_whole(waveform):
     whole = log_mel(waveform)
     with Recording.open(waveform) as recording:
         log_mels = LogMel(recording, 80)
         assert log_mels.n_frames == whole.shape[1]
         for seek, n_frames in ((0, whole.shape[1]), (0, 1), (1, 7), (335, 2), (336, 336), (500, whole.shape[1] - 500)):
-            np.testing.assert_array_equal(log_mels.mel(seek, n_frames), whole[:, seek : seek + n_frames])
+            part = whole[:, seek : seek + n_frames]
+            np.testing.assert_allclose(log_mels.mel(seek, n_frames), part, rtol=0, atol=2e-5)
 
 
 def test_frames_after_the_content_are_those_of_zeros(waveform):
