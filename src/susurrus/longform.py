@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 
 from .align import WordTiming, frames, place_words
 from .options import TranscribeOptions
-from .segments import FRAMES_PER_SECOND, Cut, SegmentDraft, cut, text_tokens
+from .segments import FRAMES_PER_SECOND, N_FRAMES, Cut, SegmentDraft, cut, text_tokens
 from .silence import find_skip
 from .tokenizer import Tokenizer
 from .types import Decoded, Segment, Window, Word
 
-N_FRAMES = 3000
 HIGH_TEMPERATURE = 0.5
 """Text sampled above this is not trusted as a prompt."""
 

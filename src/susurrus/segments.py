@@ -14,6 +14,8 @@ from .types import Window
 SECONDS_PER_TIMESTAMP = 0.02
 FRAMES_PER_TIMESTAMP = 2
 FRAMES_PER_SECOND = 100
+N_FRAMES = 3000
+"""Frames of a whole window, 30 s."""
 
 
 @dataclass

@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .align import frames
-from .segments import FRAMES_PER_SECOND, SegmentDraft, WordDraft
+from .segments import FRAMES_PER_SECOND, N_FRAMES, SegmentDraft, WordDraft
 from .types import Window
 
 PUNCTUATION = "\"'“¿([{-\"'.。,，!！?？:：”)]}、"
-WINDOW_FRAMES = 3000
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ def find_skip(
     `n_frames` is the length of the whole file's sound, `last_speech_end` the end of the last word before the window.
     """
     start = window.seek / FRAMES_PER_SECOND
-    window_end = (window.seek + WINDOW_FRAMES) / FRAMES_PER_SECOND
+    window_end = (window.seek + N_FRAMES) / FRAMES_PER_SECOND
     first = _next_with_words(segments)
     if first is not None and is_anomaly(first):
         gap = first.start - start

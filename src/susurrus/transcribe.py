@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from os import PathLike
 from types import TracebackType
 from typing import Any
@@ -121,8 +122,7 @@ class Model:
                     self.name,
                     language_name(options.language),
                 )
-            given["language"] = "en"
-            return make_options(TranscribeOptions, given)
+            return replace(options, language="en")
         if options.word_timestamps and options.task == "translate":
             logger.warning("word times of a translation are not reliable: the words are not those that are spoken")
         return options

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..backends.ops import Ops
 from ..options import DecodingOptions
+from ..segments import SECONDS_PER_TIMESTAMP
 from ..tokenizer import N_TIMESTAMPS, Tokenizer
 from ..types import Array
 
@@ -64,7 +65,9 @@ def make_rules(
     not_at_start = np.zeros(n_vocab, dtype=bool)
     if options.suppress_blank:
         not_at_start[[*tokenizer.encode(" "), tokenizer.eot]] = True
-    index = None if options.max_initial_timestamp is None else round(options.max_initial_timestamp / 0.02)
+    index = (
+        None if options.max_initial_timestamp is None else round(options.max_initial_timestamp / SECONDS_PER_TIMESTAMP)
+    )
     return Rules(
         eot=tokenizer.eot,
         timestamp_begin=tokenizer.timestamp_begin,
