@@ -77,6 +77,8 @@ class Model:
     ) -> Transcript:
         """Transcribe a path, bytes, a file object, or an array with its `sample_rate` (16 kHz when not given).
 
+        An open `Recording` will do too; it is closed at the end.
+
         `options` are the fields of `TranscribeOptions`. `on_segment` gets each segment, `on_progress` the seconds done
         after each window; when `cancel` is set, the call ends with `Cancelled`.
         """
@@ -99,7 +101,10 @@ class Model:
     ) -> Transcription:
         """Transcribe as `transcribe` does, and give each segment as soon as its window is decoded."""
         made = self.options(**options)
-        recording = Recording.open(source, sample_rate=sample_rate, cancel=cancel)
+        if isinstance(source, Recording):
+            recording = source
+        else:
+            recording = Recording.open(source, sample_rate=sample_rate, cancel=cancel)
         return Transcription(self, recording, made, on_progress=on_progress, cancel=cancel)
 
     def detect_language(self, source: Any, *, sample_rate: int | None = None) -> dict[str, float]:

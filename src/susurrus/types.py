@@ -107,7 +107,11 @@ class Word:
 
 @dataclass(frozen=True)
 class Segment:
-    """A timed piece of text. The keys and their order are openai-whisper's."""
+    """A timed piece of text. The keys and their order are openai-whisper's; the last two are ours, None where unknown.
+
+    `language` is the code of the language the segment is in, where languages are told apart window by window;
+    `speaker` a label, such as the channel it was heard on.
+    """
 
     id: int
     seek: int
@@ -120,35 +124,42 @@ class Segment:
     compression_ratio: float
     no_speech_prob: float
     words: tuple[Word, ...] | None = None
+    language: str | None = None
+    speaker: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the dict openai-whisper gives: `words` is there only when words were asked for."""
-        d = asdict(self)
+        """Give the dict openai-whisper gives: words, language and speaker are there only where they are known."""
+        d = {name: value for name, value in asdict(self).items() if value is not None}
         d["tokens"] = list(self.tokens)
-        if self.words is None:
-            del d["words"]
-        else:
+        if self.words is not None:
             d["words"] = [asdict(word) for word in self.words]
         return d
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """A whole file: its text, its language (a code), its segments, and how long it is in seconds."""
+    """A whole file: its text, its language (a code), its segments, and how long it is in seconds.
+
+    `language_probability` says how sure the detection was; None where the language was given.
+    """
 
     text: str
     language: str
     segments: tuple[Segment, ...]
     duration: float = 0.0
     warnings: tuple[str, ...] = field(default=())
+    language_probability: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give openai-whisper's result: `text`, `segments`, `language`, in that order."""
-        return {
+        """Give openai-whisper's result: `text`, `segments`, `language`; after them what we know besides."""
+        d: dict[str, Any] = {
             "text": self.text,
             "segments": [segment.to_dict() for segment in self.segments],
             "language": self.language,
         }
+        if self.language_probability is not None:
+            d["language_probability"] = self.language_probability
+        return d
 
 
 @dataclass(frozen=True)
