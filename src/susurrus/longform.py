@@ -1,21 +1,21 @@
 """The walk over a long file, window by window, without touching sound or model.
 
 `LongForm.window()` says which window comes next, `LongForm.accept(decoded)` takes what was decoded there and gives
-segments. Its state is plain data (`LongForm.state`), so a walk can be saved and taken up again.
+segments. Its state is plain data, so a walk can be marked after each window, and taken up again.
 Source: openai/whisper, transcribe.py, `transcribe`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from .align import WordTiming, frames, place_words
 from .options import TranscribeOptions
 from .segments import FRAMES_PER_SECOND, N_FRAMES, Cut, SegmentDraft, cut, text_tokens
 from .silence import find_skip
 from .tokenizer import Tokenizer
-from .types import Decoded, Segment, Window, Word
+from .types import Decoded, Mark, Segment, Window, Word
 
 HIGH_TEMPERATURE = 0.5
 """Text sampled above this is not trusted as a prompt."""
@@ -43,7 +43,6 @@ class LongForm:
         options: TranscribeOptions,
         *,
         n_text_ctx: int = 448,
-        state: LongFormState | None = None,
     ) -> None:
         self.n_frames = n_frames
         self.tokenizer = tokenizer
@@ -52,7 +51,7 @@ class LongForm:
         self.clips = _clips(options, n_frames)
         prompt = options.initial_prompt
         self.initial_prompt = tokenizer.encode(" " + prompt.strip()) if prompt is not None else []
-        self.state = state or LongFormState(seek=self.clips[0][0], tokens=list(self.initial_prompt))
+        self.state = LongFormState(seek=self.clips[0][0], tokens=list(self.initial_prompt))
 
     def window(self) -> Window | None:
         """Give the next window to decode, None when the file is done. Asking twice gives the same."""
@@ -99,6 +98,18 @@ class LongForm:
             return []
         segments = self._cut(decoded, window).segments
         return [token for segment in segments for token in text_tokens(segment.tokens, self.tokenizer.eot)]
+
+    def mark(self, segments: Sequence[Segment]) -> Mark:
+        """Give where the walk stands after `accept` gave `segments`."""
+        walk = asdict(self.state)
+        del walk["tokens"]  # the segments of all marks hold them: an hour's would be written again for each window
+        return Mark(tuple(segments), walk)
+
+    def take_up(self, marks: Sequence[Mark]) -> None:
+        """Go on where a walk over the same file with the same options stood after the last of its marks."""
+        if marks:
+            written = [token for mark in marks for segment in mark.segments for token in segment.tokens]
+            self.state = LongFormState(**marks[-1].walk, tokens=[*self.initial_prompt, *written])
 
     def text(self) -> str:
         """Give the text so far."""

@@ -27,7 +27,7 @@ from .languages import language_name
 from .longform import LongForm
 from .options import TranscribeOptions, make_options
 from .tokenizer import Tokenizer
-from .types import Checkpoint, ModelDimensions, Progress, Segment, Transcript, Window
+from .types import Checkpoint, Mark, ModelDimensions, Progress, Saved, Segment, Transcript, Window
 
 logger = logging.getLogger(__name__)
 
@@ -96,16 +96,24 @@ class Model:
         *,
         sample_rate: int | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        on_mark: Callable[[Mark], None] | None = None,
+        saved: Saved | None = None,
         cancel: Cancel | None = None,
         **options: Any,
     ) -> Transcription:
-        """Transcribe as `transcribe` does, and give each segment as soon as its window is decoded."""
+        """Transcribe as `transcribe` does, and give each segment as soon as its window is decoded.
+
+        `on_mark` gets a mark after each window. What it got of an interrupted transcription of the same sound with the
+        same model and options is `saved`: only what comes after it is decoded and given; `transcript()` has it all.
+        """
         made = self.options(**options)
         if isinstance(source, Recording):
             recording = source
         else:
             recording = Recording.open(source, sample_rate=sample_rate, cancel=cancel)
-        return Transcription(self, recording, made, on_progress=on_progress, cancel=cancel)
+        return Transcription(
+            self, recording, made, on_progress=on_progress, on_mark=on_mark, saved=saved, cancel=cancel
+        )
 
     def detect_language(self, source: Any, *, sample_rate: int | None = None) -> dict[str, float]:
         """Give each language's probability in the first 30 s, likeliest first; an English-only model is sure of it."""
@@ -159,19 +167,22 @@ class Transcription:
         recording: Recording,
         options: TranscribeOptions,
         *,
-        on_progress: Callable[[Progress], None] | None,
-        cancel: Cancel | None,
+        on_progress: Callable[[Progress], None] | None = None,
+        on_mark: Callable[[Mark], None] | None = None,
+        saved: Saved | None = None,
+        cancel: Cancel | None = None,
     ) -> None:
         self.duration = recording.duration
         self._model, self._recording = model, recording
-        self._on_progress, self._cancel = on_progress, cancel
-        self._segments: list[Segment] = []
+        self._on_progress, self._on_mark, self._cancel = on_progress, on_mark, cancel
+        self._segments: list[Segment] = [segment for mark in saved.marks for segment in mark.segments] if saved else []
         self._encoded: tuple[Window, Any] | None = None
         try:
             self._mel = LogMel(recording, model.dims.n_mels, cancel=cancel)
-            self.language = options.language or self._detect_language()
+            self.language = saved.language if saved else options.language or self._detect_language()
             tokenizer = model.tokenizer(self.language, options.task)
             self._work = LongForm(self._mel.n_frames, tokenizer, options, n_text_ctx=model.dims.n_text_ctx)
+            self._work.take_up(saved.marks if saved else ())
         except BaseException:
             recording.close()
             raise
@@ -181,6 +192,11 @@ class Transcription:
     def warnings(self) -> tuple[str, ...]:
         """What was wrong with the sound and did not stop the transcription."""
         return self._recording.warnings
+
+    @property
+    def done(self) -> float:
+        """Seconds of sound that are behind it."""
+        return min(self._work.state.seek, self._mel.n_frames) / FRAMES_PER_SECOND
 
     def __iter__(self) -> Iterator[Segment]:
         return self._steps
@@ -218,12 +234,13 @@ class Transcription:
         try:
             while (window := self._work.window()) is not None:
                 raise_if_cancelled(self._cancel, self._recording.name)
-                for segment in self._decode(window):
-                    self._segments.append(segment)
-                    yield segment
+                segments = self._decode(window)
+                self._segments += segments
+                if self._on_mark is not None:
+                    self._on_mark(self._work.mark(segments))
+                yield from segments
                 if self._on_progress is not None:
-                    done = min(self._work.state.seek, self._mel.n_frames)
-                    self._on_progress(Progress(done / FRAMES_PER_SECOND, self.duration))
+                    self._on_progress(Progress(self.done, self.duration))
         finally:
             self._recording.close()
 

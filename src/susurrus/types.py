@@ -135,6 +135,17 @@ class Segment:
             d["words"] = [asdict(word) for word in self.words]
         return d
 
+    @classmethod
+    def from_dict(cls, d: Mapping[str, Any]) -> Segment:
+        """Give the segment whose `to_dict` is `d`.
+
+        >>> segment = Segment(0, 0, 0.0, 1.5, " Hi", (1, 2), 0.0, -0.1, 1.0, 0.0, (Word(" Hi", 0.0, 1.5, 0.9),))
+        >>> Segment.from_dict(segment.to_dict()) == segment
+        True
+        """
+        words = tuple(Word(**word) for word in d["words"]) if "words" in d else None
+        return cls(**{**d, "tokens": tuple(d["tokens"]), "words": words})
+
 
 @dataclass(frozen=True)
 class Transcript:
@@ -160,6 +171,26 @@ class Transcript:
         if self.language_probability is not None:
             d["language_probability"] = self.language_probability
         return d
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a transcription stood after a window: what the window gave, and the walk's state but for the text so far.
+
+    All marks of a transcription, in order, are enough to take it up again (`LongForm.take_up`).
+    """
+
+    segments: tuple[Segment, ...]
+    walk: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """An interrupted transcription: what its beginning found out about the language, and its marks."""
+
+    language: str
+    language_probability: float | None = None
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import json
 
 import pytest
 from fakes import TOKENIZER
@@ -10,7 +10,7 @@ from fakes import TOKENIZER
 from susurrus.align import WordTiming
 from susurrus.longform import LongForm
 from susurrus.options import TranscribeOptions
-from susurrus.types import Decoded, Window
+from susurrus.types import Decoded, Mark, Window
 
 BEGIN = TOKENIZER.timestamp_begin
 HELLO, BYE = TOKENIZER.encode(" Hello."), TOKENIZER.encode(" Bye.")
@@ -195,10 +195,16 @@ def test_an_invented_segment_between_silences_is_dropped():
     assert work.window().seek == 2000
 
 
-def test_a_saved_walk_goes_on_where_it_was():
-    work = walk(9000)
-    work.accept(decoded(BEGIN, *HELLO, stamp(2)))
-    again = LongForm(9000, TOKENIZER, work.options, state=copy.deepcopy(work.state))
+@pytest.mark.parametrize(
+    "options", [{}, {"initial_prompt": "So"}, {"condition_on_previous_text": False}, {"clip_timestamps": "1,40,50"}]
+)
+def test_a_marked_walk_is_taken_up_where_it_was(options):
+    work, marks = walk(9000, **options), []
+    for window in (HELLO, BYE):
+        marks.append(work.mark(work.accept(decoded(BEGIN, *window, stamp(2)))))
+    again = walk(9000, **options)
+    again.take_up([Mark(m.segments, json.loads(json.dumps(m.walk))) for m in marks])
+    assert again.state == work.state
     assert again.window() == work.window()
     later = decoded(BEGIN, *BYE, stamp(2))
     assert again.accept(later) == work.accept(later)
