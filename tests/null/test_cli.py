@@ -9,7 +9,8 @@ from dataclasses import fields
 import pytest
 
 from susurrus.cli import build_parser, main
-from susurrus.cli.transcribe import dtype, subtitle_options, temperatures
+from susurrus.cli.model_flags import dtype
+from susurrus.cli.transcribe import subtitle_options, temperatures
 from susurrus.errors import OptionError
 from susurrus.options import SubtitleOptions, TranscribeOptions
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import OptionError, SusurrusError
 from ..options import SubtitleOptions, TranscribeOptions
 from .flags import add_option_flags, option_values, optional, read_bool
+from .model_flags import add_model_flags, load_model
 
 if TYPE_CHECKING:
     from ..transcribe import Model, Transcription
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 SUMMARY = "speech in files to text and subtitles"
 DESCRIPTION = "Transcribe files: any audio or video. Flags may be spelled with _ or -."
 FORMATS = ("txt", "vtt", "srt", "tsv", "json")
-DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 logger = logging.getLogger(__name__)
 
@@ -34,15 +34,7 @@ logger = logging.getLogger(__name__)
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument("audio", nargs="+", help="audio or video files")
-    model = parser.add_argument_group("model")
-    model.add_argument("--model", default="turbo", help="name, hub id or path of the model (default: turbo)")
-    model.add_argument("--model_dir", help="folder to keep downloaded models in, and to look for them first")
-    model.add_argument("--backend", default="auto", help="auto, torch or numpy (default: auto)")
-    model.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, xpu (default: auto)")
-    model.add_argument("--dtype", default=None, choices=DTYPES, help="precision (default: what suits the device)")
-    model.add_argument("--fp16", type=optional(read_bool), metavar="True|False", help="float16, or else float32")
-    model.add_argument("--threads", type=optional(int), default=0, metavar="N", help="CPU threads (default: all)")
-    model.add_argument("--offline", type=read_bool, default=None, metavar="True|False", help="never use the network")
+    add_model_flags(parser)
 
     output = parser.add_argument_group("output")
     output.add_argument("--output_dir", "-o", default=".", help="folder for the outputs (default: .)")
@@ -80,19 +72,10 @@ def run(args: argparse.Namespace) -> int:
     stems = output_stems(paths, Path(args.output_dir))
     make_folder(Path(args.output_dir))
 
-    from ..transcribe import load
     from .progress import Display
 
     with Display(args.verbose) as display:
-        model = load(
-            args.model,
-            backend=args.backend,
-            device=args.device,
-            dtype=dtype(args),
-            model_dir=args.model_dir,
-            offline=args.offline,
-            threads=args.threads or 0,
-        )
+        model = load_model(args)
         failures: list[str] = []
         with model:
             for path, stem in zip(paths, stems, strict=True):
@@ -144,18 +127,6 @@ def temperatures(args: argparse.Namespace) -> tuple[float, ...]:
         raise OptionError(f"temperature_increment_on_fallback={increment}: expected a number above 0, or None")
     n = max(1, math.ceil((1.0 + 1e-6 - first) / increment))
     return tuple(first + i * increment for i in range(n))
-
-
-def dtype(args: argparse.Namespace) -> str:
-    """Give the precision that --dtype or whisper's --fp16 ask for."""
-    if args.fp16 is None:
-        return args.dtype or "auto"
-    if args.dtype is not None:
-        raise OptionError("--fp16 and --dtype both name a precision", hint="leave --fp16 out")
-    if args.fp16 and args.device == "cpu":
-        logger.warning("float16 is slow on a CPU: float32 is used instead")
-        return "float32"
-    return "float16" if args.fp16 else "float32"
 
 
 def subtitle_options(args: argparse.Namespace) -> SubtitleOptions:
