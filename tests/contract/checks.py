@@ -256,6 +256,76 @@ def check_select_lets_windows_leave(subject):
     subject.assert_next(logits, [0], [[*texts[3], 70]])
 
 
+# pick and join
+
+
+@check
+def check_pick_gives_the_windows_asked_for(subject):
+    audio_features = subject.encode(0, 1, 2)
+    texts = [text(30, 4), text(31, 4), text(32, 4)]
+    logits, _ = subject.prefill(subject.backend.pick(audio_features, [2, 0, 2]), texts)
+    subject.assert_next(logits[:, 0], [2, 0, 2], texts)
+    logits, _ = subject.prefill(audio_features, texts)
+    subject.assert_next(logits[:, 0], [0, 1, 2], texts)
+    for wrong in ([], [3], [-1]):
+        with pytest.raises(ValueError, match="from 0 to 2"):
+            subject.backend.pick(audio_features, wrong)
+
+
+@check
+def check_join_takes_the_place_of_finished_rows(subject):
+    """Windows 0, 1, 0 are under way; two others come instead of the first and the last, shorter and longer."""
+    audio_features = subject.encode(0, 1, 0)
+    texts = [text(33, 6), text(34, 4), text(35, 5)]
+    _, cache = subject.prefill(audio_features, texts)
+    _, cache = subject.step([5, 6, 7], cache)
+    others = subject.encode(2, 1)
+    new = [text(36, 3), text(37, 9)]
+    _, other = subject.prefill(others, new)
+    cache = subject.backend.join(cache, [2, 0], other)
+    texts, windows = [new[1], [*texts[1], 6], new[0]], [1, 1, 2]
+    for token in (10, 20, 30):
+        texts = [[*row, token + w] for w, row in enumerate(texts)]
+        logits, cache = subject.step([row[-1] for row in texts], cache)
+        subject.assert_next(logits, windows, texts)
+    # A second time, when the cache is already a joined one; and the features are still what they were.
+    _, other = subject.prefill(subject.encode(0), [new[0]])
+    cache = subject.backend.join(cache, [1], other)
+    texts, windows = [texts[0], new[0], texts[2]], [1, 0, 2]
+    texts = [[*row, 40 + w] for w, row in enumerate(texts)]
+    logits, cache = subject.step([row[-1] for row in texts], cache)
+    subject.assert_next(logits, windows, texts)
+    for features, heard in ((audio_features, [0, 1, 0]), (others, [2, 1])):
+        logits, _ = subject.prefill(features, [new[0]] * len(heard))
+        subject.assert_next(logits[:, 0], heard, [new[0]] * len(heard))
+
+
+@check
+def check_join_keeps_the_rows_of_a_window_together(subject):
+    starts, new = [text(38, 4), text(39, 4)], text(40, 6)
+    _, cache = subject.prefill(subject.encode(0, 1), starts)
+    cache = subject.backend.select(cache, [0, 0, 1, 1])
+    _, cache = subject.step([1, 2, 3, 4], cache)
+    _, other = subject.prefill(subject.encode(2), [new])
+    other = subject.backend.select(other, [0, 0])
+    cache = subject.backend.join(cache, [0, 1], other)
+    texts = [[*new, 5], [*new, 6], [*starts[1], 3, 7], [*starts[1], 4, 8]]
+    logits, cache = subject.step([5, 6, 7, 8], cache)
+    subject.assert_next(logits, [2, 2, 1, 1], texts)
+    cache = subject.backend.select(cache, [3, 2])
+    logits, cache = subject.step([9, 10], cache)
+    subject.assert_next(logits, [1, 1], [[*texts[3], 9], [*texts[2], 10]])
+
+
+@check
+def check_wrong_join_is_refused(subject):
+    _, cache = subject.prefill(subject.encode(0, 1), [text(41, 3), text(42, 3)])
+    for rows in ([0, 1], [2], [-1], []):
+        _, other = subject.prefill(subject.encode(2), [text(43, 3)])
+        with pytest.raises(ValueError, match="cannot take the place"):
+            subject.backend.join(cache, rows, other)
+
+
 # attend
 
 

@@ -115,6 +115,47 @@ class SelectForgetsTheOrder(NumpyBackend):
         return super().select(cache, sorted(rows))
 
 
+@noticed_by("pick_gives_the_windows_asked_for")
+class PickForgetsTheOrder(NumpyBackend):
+    def pick(self, audio_features, windows):
+        return super().pick(audio_features, sorted(windows))
+
+
+@noticed_by("join_takes_the_place_of_finished_rows", "join_keeps_the_rows_of_a_window_together")
+class JoinForgetsTheSound(NumpyBackend):
+    def join(self, cache, rows, other):
+        return replace(super().join(cache, rows, other), audio_features=cache.audio_features)
+
+
+@noticed_by("join_takes_the_place_of_finished_rows")
+class JoinForgetsTheOrder(NumpyBackend):
+    def join(self, cache, rows, other):
+        return super().join(cache, sorted(rows), other)
+
+
+@noticed_by("join_takes_the_place_of_finished_rows")
+class JoinWritesIntoTheFeatures(NumpyBackend):
+    def join(self, cache, rows, other):
+        joined = super().join(cache, rows, other)
+        for mine, new in zip(cache.audio_features.keys, joined.audio_features.keys, strict=True):
+            mine[:] = new
+        return joined
+
+
+@noticed_by("join_keeps_the_rows_of_a_window_together")
+class JoinTakesOneRowOfAWindow(NumpyBackend):
+    def join(self, cache, rows, other):
+        joined = super().join(cache, rows, other)
+        joined.keys[:, rows[-1]] = cache.keys[:, rows[-1]]
+        return joined
+
+
+@noticed_by("wrong_join_is_refused")
+class JoinTakesWhatFits(NumpyBackend):
+    def join(self, cache, rows, other):
+        return super().join(cache, [min(max(row, 0), 1) for row in rows][:1] or [0], other)
+
+
 @noticed_by("select_lets_windows_leave")
 class SelectKeepsTheFirstWindows(NumpyBackend):
     def select(self, cache, rows):

@@ -37,6 +37,10 @@ class Backend(Protocol):
         """Encode windows: f32[B, n_mels, 2 * n_audio_ctx] -> audio_features of B windows."""
         ...
 
+    def pick(self, audio_features: Any, windows: Sequence[int]) -> Any:
+        """Give the audio features of those windows, in that order."""
+        ...
+
     def prefill(self, audio_features: Any, tokens: Array, lengths: Array, at: Array) -> tuple[Array, Any]:
         """Read the text before the first new token.
 
@@ -56,6 +60,14 @@ class Backend(Protocol):
         """Give a cache with those rows in that order, repeated or left out: beams, best-of, rows that leave.
 
         The rows of one window stay adjacent, equally many for each window left. The cache given is consumed.
+        """
+        ...
+
+    def join(self, cache: Any, rows: Sequence[int], other: Any) -> Any:
+        """Give a cache in which `rows` are those of the cache `other`, in its order, with the sound they listen to.
+
+        The rows are all those of some windows, and `other` has equally many for each of its windows. Both caches given
+        are consumed; the audio features they were made from stay as they are.
         """
         ...
 

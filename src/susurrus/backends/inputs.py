@@ -54,6 +54,14 @@ def check_next(tokens: Array, n_rows: int) -> None:
         raise OptionError(f"tokens have shape {tuple(tokens.shape)}, expected ({n_rows},), one for each row")
 
 
+def check_windows(windows: Sequence[int], n_windows: int) -> list[int]:
+    """Give the windows as plain numbers. Raise OptionError unless each is one of the n_windows."""
+    chosen = [int(window) for window in windows]
+    if not chosen or min(chosen) < 0 or max(chosen) >= n_windows:
+        raise OptionError(f"windows are {chosen}, expected at least one, from 0 to {n_windows - 1}")
+    return chosen
+
+
 def check_threads(threads: int) -> None:
     """Raise OptionError for a negative count; 0 leaves the number of threads as it is."""
     if threads < 0:
@@ -84,6 +92,27 @@ def windows_of(rows: Sequence[int], n_rows: int, group: int) -> tuple[list[int],
             hint="keep the rows of a window together, and as many for each window",
         )
     return windows, sizes.pop()
+
+
+def windows_to_replace(rows: Sequence[int], n_rows: int, group: int, other_rows: int, other_group: int) -> list[int]:
+    """Give the windows whose rows make way for those of another cache.
+
+    n_rows rows of `group` a window are there. Raises OptionError unless `rows` are all those of some windows, each in
+    order, and the other cache has as many of the same kind.
+
+    >>> windows_to_replace([4, 5, 0, 1], n_rows=6, group=2, other_rows=4, other_group=2)
+    [2, 0]
+    """
+    windows = [int(row) // group for row in rows[::group]]
+    whole = [window * group + i for window in windows for i in range(group)]
+    is_here = bool(whole) and min(whole) >= 0 and max(whole) < n_rows and len(set(windows)) == len(windows)
+    if list(map(int, rows)) != whole or not is_here or (other_rows, other_group) != (len(whole), group):
+        raise OptionError(
+            f"{other_rows} rows, {other_group} a window, cannot take the place of rows {list(rows)} of {n_rows}, "
+            f"{group} a window",
+            hint="name all rows of each window that makes way",
+        )
+    return windows
 
 
 def as_ids(values: Array) -> Array:

@@ -13,7 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...types import Array, Checkpoint
-from ..inputs import as_ids, check_mel, check_next, check_prefill, check_texts, closed, windows_of
+from ..inputs import (
+    as_ids,
+    check_mel,
+    check_next,
+    check_prefill,
+    check_texts,
+    check_windows,
+    closed,
+    windows_of,
+    windows_to_replace,
+)
 from ..ops import NumpyOps
 
 
@@ -74,6 +84,13 @@ class NumpyBackend:
             values=tuple(np.stack(layer) for layer in zip(*values, strict=True)),
         )
 
+    def pick(self, audio_features: AudioFeatures, windows: Sequence[int]) -> AudioFeatures:
+        chosen = check_windows(windows, audio_features.n_windows)
+        return AudioFeatures(
+            keys=tuple(layer[chosen] for layer in audio_features.keys),
+            values=tuple(layer[chosen] for layer in audio_features.values),
+        )
+
     def prefill(self, audio_features: AudioFeatures, tokens: Array, lengths: Array, at: Array) -> tuple[Array, Cache]:
         tokens, lengths, at = as_ids(tokens), as_ids(lengths), as_ids(at)
         check_prefill(tokens, lengths, at, audio_features.n_windows, self.dims)
@@ -96,12 +113,31 @@ class NumpyBackend:
         windows, _ = windows_of(rows, n_rows, n_rows // n_windows)
         audio_features = cache.audio_features
         if windows != list(range(n_windows)):
-            audio_features = AudioFeatures(
-                keys=tuple(layer[windows] for layer in audio_features.keys),
-                values=tuple(layer[windows] for layer in audio_features.values),
-            )
+            audio_features = self.pick(audio_features, windows)
         chosen = list(rows)
         return Cache(audio_features, cache.keys[:, chosen], cache.values[:, chosen], cache.lengths[chosen])
+
+    def join(self, cache: Cache, rows: Sequence[int], other: Cache) -> Cache:
+        n_rows, n_others = len(cache.lengths), len(other.lengths)
+        n_windows, others = cache.audio_features.n_windows, other.audio_features.n_windows
+        windows = windows_to_replace(rows, n_rows, n_rows // n_windows, n_others, n_others // others)
+        chosen = list(rows)
+
+        def put(mine: Array, theirs: Array, places: list[int]) -> Array:
+            joined = mine.copy()
+            joined[places] = theirs
+            return joined
+
+        mine, theirs = cache.audio_features, other.audio_features
+        return Cache(
+            AudioFeatures(
+                keys=tuple(put(a, b, windows) for a, b in zip(mine.keys, theirs.keys, strict=True)),
+                values=tuple(put(a, b, windows) for a, b in zip(mine.values, theirs.values, strict=True)),
+            ),
+            np.stack([put(a, b, chosen) for a, b in zip(cache.keys, other.keys, strict=True)]),
+            np.stack([put(a, b, chosen) for a, b in zip(cache.values, other.values, strict=True)]),
+            put(cache.lengths, other.lengths, chosen),
+        )
 
     def attend(self, audio_features: AudioFeatures, tokens: Array, n_text_tokens: int) -> tuple[Array, Array]:
         tokens = as_ids(tokens)

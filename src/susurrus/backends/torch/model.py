@@ -6,7 +6,7 @@ Knows nothing of decoding. Nothing waits for the device here: where rows stand i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,7 +14,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...types import Array, Checkpoint
-from ..inputs import as_ids, check_mel, check_next, check_prefill, check_texts, check_threads, closed, windows_of
+from ..inputs import (
+    as_ids,
+    check_mel,
+    check_next,
+    check_prefill,
+    check_texts,
+    check_threads,
+    check_windows,
+    closed,
+    windows_of,
+    windows_to_replace,
+)
 from .devices import choose_device, choose_dtype
 from .network import Decoder, Encoder, load_network, merge_heads, split_heads
 from .ops import TorchOps
@@ -39,12 +50,16 @@ class AudioFeatures:
 
 @dataclass(frozen=True)
 class Cache:
-    """Keys and values of the text read so far; row r holds lengths[r] tokens, beyond which lies nothing of account."""
+    """Keys and values of the text read so far; row r holds lengths[r] tokens, beyond which lies nothing of account.
+
+    The audio features are the caller's until rows of another cache have joined: from then on they are the cache's own.
+    """
 
     audio_features: AudioFeatures
     past: Tensor  # [n_text_layer, 2, R, n_text_head, n_text_ctx, d_head], written in place
     lengths: np.ndarray  # i64[R], on the host
     places: Tensor | None  # i64[R], the same on the device; None while all rows are equally long
+    owns_features: bool = False
 
     @property
     def n_rows(self) -> int:
@@ -95,6 +110,11 @@ class TorchBackend:
         return AudioFeatures(tuple(cross))
 
     @torch.inference_mode()
+    def pick(self, audio_features: AudioFeatures, windows: Sequence[int]) -> AudioFeatures:
+        chosen = torch.tensor(check_windows(windows, audio_features.n_windows), device=self._device)
+        return AudioFeatures(tuple(layer.index_select(1, chosen) for layer in audio_features.cross))
+
+    @torch.inference_mode()
     def prefill(self, audio_features: AudioFeatures, tokens: Array, lengths: Array, at: Array) -> tuple[Tensor, Cache]:
         tokens, lengths, at = as_ids(tokens), as_ids(lengths), as_ids(at)
         check_prefill(tokens, lengths, at, audio_features.n_windows, self.dims)
@@ -121,16 +141,16 @@ class TorchBackend:
             x += layer.mlp(x)
         longer = np.minimum(cache.lengths + 1, n_ctx)
         places = None if cache.places is None else (cache.places + 1).clamp_(max=n_ctx)
-        return decoder.logits(x), Cache(cache.audio_features, cache.past, longer, places)
+        return decoder.logits(x), replace(cache, lengths=longer, places=places)
 
     @torch.inference_mode()
     def select(self, cache: Cache, rows: Sequence[int]) -> Cache:
         n_windows = cache.audio_features.n_windows
         windows, _ = windows_of(rows, cache.n_rows, cache.n_rows // n_windows)
         audio_features, past, chosen = cache.audio_features, cache.past, list(rows)
+        owns_features = cache.owns_features
         if windows != list(range(n_windows)):
-            left = torch.tensor(windows, device=self._device)
-            audio_features = AudioFeatures(tuple(layer.index_select(1, left) for layer in audio_features.cross))
+            audio_features, owns_features = self.pick(audio_features, windows), True
         if chosen != list(range(cache.n_rows)):
             used = slice(0, int(cache.lengths.max()))
             picked = past[..., used, :].index_select(2, torch.tensor(chosen, device=self._device))
@@ -138,7 +158,24 @@ class TorchBackend:
                 past = past.new_zeros(*past.shape[:2], len(chosen), *past.shape[3:])
             past[..., used, :] = picked
         lengths = cache.lengths[chosen]
-        return Cache(audio_features, past, lengths, self._places(lengths))
+        return Cache(audio_features, past, lengths, self._places(lengths), owns_features)
+
+    @torch.inference_mode()
+    def join(self, cache: Cache, rows: Sequence[int], other: Cache) -> Cache:
+        group, other_group = (c.n_rows // c.audio_features.n_windows for c in (cache, other))
+        windows = windows_to_replace(rows, cache.n_rows, group, other.n_rows, other_group)
+        cross = cache.audio_features.cross
+        if not cache.owns_features:
+            cross = tuple(layer.clone() for layer in cross)
+        at = torch.tensor(windows, device=self._device)
+        for mine, theirs in zip(cross, other.audio_features.cross, strict=True):
+            mine.index_copy_(1, at, theirs)
+        used = slice(0, int(other.lengths.max()))
+        at = torch.tensor([int(row) for row in rows], device=self._device)
+        cache.past[..., used, :].index_copy_(2, at, other.past[..., used, :])
+        lengths = cache.lengths.copy()
+        lengths[list(rows)] = other.lengths
+        return Cache(AudioFeatures(cross), cache.past, lengths, self._places(lengths), owns_features=True)
 
     @torch.inference_mode()
     def attend(self, audio_features: AudioFeatures, tokens: Array, n_text_tokens: int) -> tuple[np.ndarray, np.ndarray]:
