@@ -22,8 +22,11 @@ _PIECE = 1 << 16
 _INTEGERS = {"int16": (32768.0, 0.0), "int32": (2147483648.0, 0.0), "uint8": (128.0, 128.0)}
 
 
-def from_array(source: Any, sample_rate: int | None, name: str) -> Array:
-    """Give f32[n_samples] at 16 kHz. Raises: AudioError; OptionError."""
+def from_array(source: Any, sample_rate: int | None, name: str, channels: int | str = "mix") -> list[Array]:
+    """Give f32[n_samples] at 16 kHz: the mix, the channel of that number, or for "each" one a channel.
+
+    Raises: AudioError; OptionError.
+    """
     rate = SAMPLE_RATE if sample_rate is None else sample_rate
     if isinstance(rate, bool) or not isinstance(rate, (int, np.integer)) or rate < 1:
         raise OptionError(f"sample_rate={sample_rate!r}: expected a whole number of hertz", hint="for example 44100")
@@ -44,26 +47,38 @@ def from_array(source: Any, sample_rate: int | None, name: str) -> Array:
             f"{name}: shape {samples.shape}: expected [n_samples] or [n_samples, n_channels]",
             hint="one sound at a time",
         )
-    mono = _mix(samples)
-    if kind in _INTEGERS:
-        reach, silence = _INTEGERS[kind]
-        mono = (mono - silence) / reach
-    with np.errstate(over="ignore"):  # what does not fit becomes infinity, and is refused as that
-        waveform = np.ascontiguousarray(mono, np.float32)
-    if not np.isfinite(waveform).all():
-        raise AudioError(f"{name}: holds NaN or infinity", hint="replace them, for example with np.nan_to_num")
-    return waveform if rate == SAMPLE_RATE else _resample(waveform, int(rate))
+    waveforms = []
+    for row in _rows(samples, channels, name):
+        if kind in _INTEGERS:
+            reach, silence = _INTEGERS[kind]
+            row = (row - silence) / reach
+        with np.errstate(over="ignore"):  # what does not fit becomes infinity, and is refused as that
+            waveform = np.ascontiguousarray(row, np.float32)
+        if not np.isfinite(waveform).all():
+            raise AudioError(f"{name}: holds NaN or infinity", hint="replace them, for example with np.nan_to_num")
+        waveforms.append(waveform if rate == SAMPLE_RATE else _resample(waveform, int(rate)))
+    return waveforms
 
 
-def _mix(samples: Array) -> Array:
-    """Give the mean of the channels, the smaller of two axes: what ffmpeg makes of stereo."""
+def _rows(samples: Array, channels: int | str, name: str) -> list[Array]:
+    """Give the channels that are asked for, or their mean, which is what ffmpeg makes of stereo.
+
+    Of two axes the smaller is the channels.
+    """
     if samples.ndim == 1:
-        return samples
-    channels = 0 if samples.shape[0] < samples.shape[1] else 1
-    if samples.shape[channels] == 0:
-        return np.zeros(0, np.float32)
+        samples = samples[None]
+    elif samples.shape[0] >= samples.shape[1]:
+        samples = samples.T
+    if channels == "each":
+        return list(samples) or [np.zeros(0, np.float32)]
+    if isinstance(channels, int):
+        if channels > len(samples):
+            raise AudioError(f"{name}: has no channel {channels}, only {len(samples)}", hint="they count from 1")
+        return [samples[channels - 1]]
+    if len(samples) == 1:
+        return [samples[0]]
     # float64: the sum of float16 or of large integers must not overflow.
-    return samples.mean(axis=channels, dtype=np.float64)
+    return [samples.mean(axis=0, dtype=np.float64) if len(samples) else np.zeros(0, np.float32)]
 
 
 def _resample(waveform: Array, rate: int) -> Array:
