@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from .align import WordTiming, frames, place_words
+from .multilingual import WindowLanguage
 from .options import TranscribeOptions
 from .segments import FRAMES_PER_SECOND, N_FRAMES, Cut, SegmentDraft, cut, text_tokens
 from .silence import find_skip
@@ -23,7 +24,11 @@ HIGH_TEMPERATURE = 0.5
 
 @dataclass
 class LongFormState:
-    """Where a walk stands. `tokens` is the text so far, the initial prompt before it."""
+    """Where a walk stands. `tokens` is the text so far, the initial prompt before it.
+
+    With a language for each window (`multilingual.WindowLanguage`): `language` is the last window's, `heard_language`
+    another that it seemed to be in, `language_end` the frame where another one begins.
+    """
 
     clip: int = 0
     seek: int = 0
@@ -31,6 +36,9 @@ class LongFormState:
     prompt_reset_since: int = 0
     n_segments: int = 0
     last_speech_end: float = 0.0
+    language: str | None = None
+    heard_language: str | None = None
+    language_end: int = 0
 
 
 class LongForm:
@@ -48,7 +56,7 @@ class LongForm:
         self.tokenizer = tokenizer
         self.options = options
         self.n_text_ctx = n_text_ctx
-        self.clips = _clips(options, n_frames)
+        self.clips = clips_in_frames(options, n_frames)
         prompt = options.initial_prompt
         self.initial_prompt = tokenizer.encode(" " + prompt.strip()) if prompt is not None else []
         self.state = LongFormState(seek=self.clips[0][0], tokens=list(self.initial_prompt))
@@ -59,6 +67,8 @@ class LongForm:
         while state.clip < len(self.clips):
             start, end = self.clips[state.clip]
             state.seek = max(state.seek, start)
+            if state.seek < state.language_end:
+                end = min(end, state.language_end)
             n_frames = min(N_FRAMES, self.n_frames - state.seek, end - state.seek)
             if n_frames > 0:
                 return Window(state.seek, n_frames, tuple(self._prompt()))
@@ -66,6 +76,24 @@ class LongForm:
             if state.clip < len(self.clips):
                 state.seek = self.clips[state.clip][0]
         return None
+
+    @property
+    def wants_language(self) -> bool:
+        """Say whether `window()` wants its language heard: with `multilingual`, unless it was before it was cut."""
+        return self.options.multilingual and self.state.seek >= self.state.language_end
+
+    def hear(self, found: WindowLanguage) -> None:
+        """Take the language of `window()`: the window may become shorter, and a prompt in another language is dropped.
+
+        What a translation has written so far is English whatever was spoken: that stays the prompt.
+        """
+        state = self.state
+        if found.language != self.tokenizer.language:
+            self.tokenizer = self.tokenizer.with_language(found.language)
+            has_written = len(state.tokens) > len(self.initial_prompt)
+            if has_written and self.options.task == "transcribe":
+                state.prompt_reset_since = len(state.tokens)
+        state.language, state.heard_language, state.language_end = found.language, found.heard, found.end or 0
 
     def accept(self, decoded: Decoded, timings: list[WordTiming] | None = None) -> list[Segment]:
         """Take what was decoded in `window()`; give its segments, and move on.
@@ -110,6 +138,8 @@ class LongForm:
         if marks:
             written = [token for mark in marks for segment in mark.segments for token in segment.tokens]
             self.state = LongFormState(**marks[-1].walk, tokens=[*self.initial_prompt, *written])
+            if self.state.language is not None:
+                self.tokenizer = self.tokenizer.with_language(self.state.language)
 
     def text(self) -> str:
         """Give the text so far."""
@@ -192,6 +222,7 @@ class LongForm:
                 compression_ratio=decoded.compression_ratio,
                 no_speech_prob=decoded.no_speech_prob,
                 words=() if is_empty else words if self.options.word_timestamps else None,
+                language=decoded.language if self.options.multilingual else None,
             )
             state.n_segments += 1
             state.tokens.extend(segment.tokens)
@@ -207,7 +238,7 @@ def _last_word_end(segments: list[SegmentDraft]) -> float:
     return words[-1].end if words else segments[-1].end
 
 
-def _clips(options: TranscribeOptions, n_frames: int) -> list[tuple[int, int]]:
+def clips_in_frames(options: TranscribeOptions, n_frames: int) -> list[tuple[int, int]]:
     """Give the clips in frames; the last one ends with the file when its end was left out."""
     assert isinstance(options.clip_timestamps, tuple)
     points = [frames(time) for time in options.clip_timestamps] or [0]

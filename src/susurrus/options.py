@@ -13,10 +13,14 @@ from typing import Any, TypeVar
 
 from .errors import OptionError
 from .languages import language_code
+from .presets import MIN_PRESET_LINE, PRESETS
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 PREPEND_PUNCTUATIONS = "\"'“¿([{-"
 APPEND_PUNCTUATIONS = "\"'.。,，!！?？:：”)]}、"
+
+LANGUAGE_DETECTION_SEGMENTS = 4
+LANGUAGE_DETECTION_THRESHOLD = 0.9
 
 Options = TypeVar("Options")
 
@@ -51,9 +55,7 @@ class DecodingOptions:
     task: str = option(
         "transcribe", "write what was said, or translate it to English", "str", choices=("transcribe", "translate")
     )
-    language: str | None = option(
-        None, "the language spoken, a code or a name; detected from the first 30 s when absent", "str?"
-    )
+    language: str | None = option(None, "the language spoken, a code or a name; detected when absent", "str?")
     temperature: float | tuple[float, ...] = option(
         TEMPERATURES, "sampling temperature; several are tried in turn until the text passes the thresholds", "float"
     )
@@ -136,6 +138,21 @@ class DecodingOptions:
 class TranscribeOptions(DecodingOptions):
     """How a whole file becomes segments: decoding, and the walk over its windows."""
 
+    languages: str | tuple[str, ...] | None = option(
+        None, "comma-separated codes or names: detection chooses among these languages only", "str?"
+    )
+    multilingual: bool = option(False, "detect the language of each window anew, and say it in each segment", "bool")
+    language_detection_segments: int = option(
+        LANGUAGE_DETECTION_SEGMENTS,
+        "detect the language in at most this many windows of 30 s that hold speech, spread over the file;"
+        " 1: in the first 30 s, whatever they hold, as openai-whisper does",
+        "int",
+    )
+    language_detection_threshold: float | None = option(
+        LANGUAGE_DETECTION_THRESHOLD,
+        "stop detecting as soon as a language is more probable than this; None: listen to all the windows",
+        "float?",
+    )
     initial_prompt: str | None = option(None, "text put before the first window", "str?")
     carry_initial_prompt: bool = option(False, "put initial_prompt before every window", "bool")
     condition_on_previous_text: bool = option(
@@ -159,6 +176,7 @@ class TranscribeOptions(DecodingOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_languages()
         object.__setattr__(self, "clip_timestamps", _parse_clips(self.clip_timestamps))
         _require_number(self, "hallucination_silence_threshold", 0, math.inf, "seconds, 0 or more")
         _require(
@@ -176,6 +194,28 @@ class TranscribeOptions(DecodingOptions):
             "set initial_prompt too",
         )
 
+    def _check_languages(self) -> None:
+        """Check what steers the detection of languages; none of it can be honoured when the language is given."""
+        object.__setattr__(self, "languages", _parse_languages(self.languages))
+        _require_number(self, "language_detection_segments", 1, 1_000_000, "a whole number, 1 or more", whole=True)
+        _require_number(self, "language_detection_threshold", 0, 1, "a probability, from 0 to 1")
+        if self.language is None:
+            return
+        _require(
+            self.languages is None or self.language in self.languages,
+            "language",
+            self.language,
+            f"one of languages={','.join(self.languages or ())}",
+        )
+        unused = {
+            "multilingual": False,
+            "language_detection_segments": LANGUAGE_DETECTION_SEGMENTS,
+            "language_detection_threshold": LANGUAGE_DETECTION_THRESHOLD,
+        }
+        for name, default in unused.items():
+            value = getattr(self, name)
+            _require(value == default, name, value, "a language to detect", f"leave out language={self.language!r}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SubtitleOptions:
@@ -187,10 +227,19 @@ class SubtitleOptions:
     max_words_per_line: int | None = option(
         None, "at most this many words in a subtitle (without max_line_width)", "int?"
     )
+    subtitle_preset: str | None = option(
+        None,
+        "broadcast: lines, speed and times fit to show, cut at clauses, with or without word times;"
+        " max_line_width and max_line_count then replace its 42 and 2",
+        "str?",
+    )
 
     def __post_init__(self) -> None:
         for name in ("max_line_width", "max_line_count", "max_words_per_line"):
             _require_number(self, name, 1, 1_000_000, "a whole number, 1 or more", whole=True)
+        if self.subtitle_preset is not None:
+            self._check_preset()
+            return
         _require(
             self.max_line_count is None or self.max_line_width is not None,
             "max_line_count",
@@ -205,6 +254,50 @@ class SubtitleOptions:
             "no max_line_width beside it",
             "choose one of the two",
         )
+
+    def _check_preset(self) -> None:
+        _require(
+            self.subtitle_preset in PRESETS, "subtitle_preset", self.subtitle_preset, f"one of {', '.join(PRESETS)}"
+        )
+        for name in ("highlight_words", "max_words_per_line"):
+            value = getattr(self, name)
+            _require(not value, name, value, "no subtitle_preset beside it", "leave one of the two out")
+        _require_number(self, "max_line_width", MIN_PRESET_LINE, 1_000_000, f"{MIN_PRESET_LINE} characters or more")
+        most = PRESETS[str(self.subtitle_preset)].line_count
+        _require_number(self, "max_line_count", 1, most, f"at most the preset's {most} lines")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechOptions:
+    """What counts as speech. Source of names: faster-whisper, vad.py, VadOptions."""
+
+    vad_threshold: float = option(0.5, "speech begins where its probability reaches this", "float")
+    vad_neg_threshold: float | None = option(
+        None, "speech ends where its probability falls below this; vad_threshold - 0.15 when absent", "float?"
+    )
+    vad_min_speech_duration_ms: int = option(100, "drop speech shorter than this", "int")
+    vad_max_speech_duration_s: float | None = option(
+        None, "cut speech longer than this at its quietest point", "float?"
+    )
+    vad_min_silence_duration_ms: int = option(160, "silence shorter than this does not part speech", "int")
+    vad_speech_pad_ms: int = option(400, "keep this much of the sound on both sides of speech", "int")
+
+    def __post_init__(self) -> None:
+        durations = ("vad_min_speech_duration_ms", "vad_min_silence_duration_ms", "vad_speech_pad_ms")
+        for name in ("vad_threshold", *durations):
+            _require(getattr(self, name) is not None, name, None, "a number")
+        _require_number(self, "vad_threshold", 0, 1, "a probability from 0 to 1")
+        _require_number(self, "vad_neg_threshold", 0, self.vad_threshold, "a probability up to vad_threshold")
+        _require_number(self, "vad_max_speech_duration_s", 1, math.inf, "seconds, 1 or more")
+        for name in durations:
+            _require_number(self, name, 0, 1_000_000, "milliseconds, 0 or more", whole=True)
+
+    @property
+    def low_threshold(self) -> float:
+        """The probability that speech lasts down to."""
+        if self.vad_neg_threshold is not None:
+            return self.vad_neg_threshold
+        return max(self.vad_threshold - 0.15, 0.01)
 
 
 def make_options(cls: type[Options], given: dict[str, Any]) -> Options:
@@ -230,6 +323,15 @@ def _parse_ids(value: str | Sequence[int] | None) -> tuple[int, ...]:
         raise OptionError(
             f"suppress_tokens={value!r}: expected token ids", hint="for example '-1' or '-1,50257'"
         ) from None
+
+
+def _parse_languages(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Read languages: `"en,german"` or a sequence of codes or names; None for no restriction."""
+    if value is None:
+        return None
+    parts = [p.strip() for p in value.split(",") if p.strip()] if isinstance(value, str) else value
+    _require(isinstance(parts, Sequence) and len(parts) > 0, "languages", value, "languages", "for example 'en,de'")
+    return tuple(dict.fromkeys(language_code(part) for part in parts))
 
 
 def _parse_clips(value: str | Sequence[float]) -> tuple[float, ...]:
