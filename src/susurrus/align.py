@@ -48,27 +48,56 @@ class _Durations:
         self.longest = self.median * 2
 
 
-def align(
+@dataclass(frozen=True)
+class Alignment:
+    """A text followed through a window's sound; its times are read from here.
+
+    `matrix` f32[n_tokens + 1, n_positions]: where the decoder listens at each token and at the end of the text, in
+    positions of 20 ms. `path_tokens` and `path_positions` are the rows and columns of the cheapest path through it.
+    `probs` f32[n_tokens]: each token's probability after those before it.
+    """
+
+    matrix: np.ndarray
+    path_tokens: np.ndarray
+    path_positions: np.ndarray
+    probs: np.ndarray
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Where each token begins, and where the text ends: f64[n_tokens + 1], seconds from the window's start."""
+        is_new = np.concatenate([[True], np.diff(self.path_tokens) > 0])
+        return self.path_positions[is_new] / TIMESTAMPS_PER_SECOND
+
+
+def follow(
     backend: Backend, tokenizer: Tokenizer, audio_features: Any, tokens: Sequence[int], n_frames: int
-) -> list[WordTiming]:
-    """Time the words of one window's text: tokens (no specials) in n_frames of sound -> words in order."""
+) -> Alignment | None:
+    """Follow one window's text (tokens without specials) through n_frames of sound; None where either is empty."""
     n_positions = n_frames // FRAMES_PER_TIMESTAMP
     if not tokens or n_positions == 0:
-        return []
+        return None
     start = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
     whole = np.array([[*start, *tokens, tokenizer.eot]], dtype=np.int32)
     next_probs, scores = backend.attend(audio_features, whole, tokenizer.eot)
     first = len(start) - 1  # after no_timestamps comes the first token of the text
-    probs = next_probs[0, first : first + len(tokens)]
+    matrix = attention_matrix(scores[0], n_positions)[first:-1]
+    return Alignment(matrix, *dtw(-matrix), next_probs[0, first : first + len(tokens)])
 
-    weights = attention_matrix(scores[0], n_positions)[first:-1]
-    path_tokens, path_times = dtw(-weights)
-    is_new = np.concatenate([[True], np.diff(path_tokens) > 0])
-    times = path_times[is_new] / TIMESTAMPS_PER_SECOND
 
+def align(
+    backend: Backend, tokenizer: Tokenizer, audio_features: Any, tokens: Sequence[int], n_frames: int
+) -> list[WordTiming]:
+    """Time the words of one window's text: tokens (no specials) in n_frames of sound -> words in order."""
+    alignment = follow(backend, tokenizer, audio_features, tokens, n_frames)
+    return [] if alignment is None else word_timings(alignment, tokenizer, tokens)
+
+
+def word_timings(alignment: Alignment, tokenizer: Tokenizer, tokens: Sequence[int]) -> list[WordTiming]:
+    """Give the words that tokens make, each from its first token's start to the next word's."""
     words, word_tokens = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
     if len(words) <= 1:
         return []
+    times, probs = alignment.starts, alignment.probs
     ends = np.cumsum([len(t) for t in word_tokens[:-1]])
     begins = [0, *ends[:-1]]
     return [
