@@ -8,6 +8,7 @@ No framework is imported and no code of a checkpoint runs. Each format is one fi
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 
@@ -43,16 +44,18 @@ def load_checkpoint(
     *,
     cache_dir: str | os.PathLike[str] | None = None,
     offline: bool | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Checkpoint:
     """Find a checkpoint, fetch it if need be, and read it.
 
     `name_or_path` is a name (`tiny.en`, `turbo`), a hub id (`openai/whisper-tiny`), a file or a folder. `cache_dir` is
     where downloads go and own models are looked for, None for the hub's cache. With `offline`, or HF_HUB_OFFLINE=1 or
-    SUSURRUS_OFFLINE=1 in the environment, the network is never touched.
+    SUSURRUS_OFFLINE=1 in the environment, the network is never touched. `on_progress` gets a download's bytes here, and
+    in all.
 
     Raises: CheckpointError where it cannot be found, is broken, or is not a whole Whisper model.
     """
-    return read_checkpoint(resolve(name_or_path, cache_dir=cache_dir, offline=offline))
+    return read_checkpoint(resolve(name_or_path, cache_dir=cache_dir, offline=offline, on_progress=on_progress))
 
 
 def read_checkpoint(source: Source) -> Checkpoint:

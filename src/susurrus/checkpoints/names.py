@@ -28,7 +28,9 @@ class ModelEntry:
 
     @property
     def n_languages(self) -> int:
-        """How many languages it transcribes: 1 for the `.en` models."""
+        """How many languages it transcribes: 1 for the `.en` models, and for the distilled ones, trained on English."""
+        if self.name.startswith("distil-"):
+            return 1
         return self.dims.n_vocab - 51766 if self.dims.is_multilingual else 1  # 51865 has 99, large-v3's 51866 has 100
 
 

@@ -38,16 +38,19 @@ def add_place_flags(parser: argparse._ActionsContainer) -> None:
 def load_model(args: argparse.Namespace) -> Model:
     """Load the model that the flags name."""
     from ..transcribe import load
+    from .download_bar import download_bar
 
-    return load(
-        args.model,
-        backend=args.backend,
-        device=args.device,
-        dtype=dtype(args),
-        model_dir=args.model_dir,
-        offline=args.offline,
-        threads=args.threads or 0,
-    )
+    with download_bar(args.model) as show:
+        return load(
+            args.model,
+            backend=args.backend,
+            device=args.device,
+            dtype=dtype(args),
+            model_dir=args.model_dir,
+            offline=args.offline,
+            threads=args.threads or 0,
+            on_download=None if getattr(args, "verbose", True) is None else show,
+        )
 
 
 def dtype(args: argparse.Namespace) -> str:
