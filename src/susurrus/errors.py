@@ -4,6 +4,8 @@ SusurrusError
 ├── AudioError                     a file that cannot be read as sound
 ├── CheckpointError                weights that cannot be found or do not fit
 ├── OptionError (ValueError)       an option that cannot be honoured
+├── OutputError                    an output that cannot be written
+├── TranscriptError                a file that cannot be read as a transcript
 ├── BackendUnavailable (ImportError)  a framework or device that is not here
 └── Cancelled                      the caller asked to stop
 """
@@ -30,6 +32,14 @@ class CheckpointError(SusurrusError):
 
 class OptionError(SusurrusError, ValueError):
     """An option has a value that cannot be honoured."""
+
+
+class OutputError(SusurrusError):
+    """An output cannot be written; the message says where what was transcribed is kept."""
+
+
+class TranscriptError(SusurrusError):
+    """A saved transcript cannot be read; the message names the file and the place in it."""
 
 
 class BackendUnavailable(SusurrusError, ImportError):

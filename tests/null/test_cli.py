@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import fields
@@ -10,7 +11,7 @@ import pytest
 
 from susurrus.cli import build_parser, main
 from susurrus.cli.model_flags import dtype
-from susurrus.cli.transcribe import subtitle_options, temperatures
+from susurrus.cli.transcribe import make_task, temperatures
 from susurrus.errors import OptionError
 from susurrus.options import SubtitleOptions, TranscribeOptions
 
@@ -91,17 +92,47 @@ def test_fp16_is_a_way_to_say_dtype():
 @pytest.mark.parametrize("flag", ["--max_line_width=40", "--max_words_per_line=3", "--highlight_words=True"])
 def test_subtitle_flags_without_word_times_are_refused(flag):
     with pytest.raises(OptionError, match="word_timestamps"):
-        subtitle_options(parse(flag))
-    assert subtitle_options(parse(flag, "--word_timestamps", "True"))
+        make_task(parse(flag))
+    assert make_task(parse(flag, "--word_timestamps", "True"))
+
+
+def test_a_subtitle_preset_has_words_timed_unless_they_are_a_translation():
+    assert make_task(parse("--subtitle_preset", "broadcast")).options.word_timestamps
+    assert not make_task(parse("--subtitle_preset", "broadcast", "--task", "translate")).options.word_timestamps
+    assert not make_task(parse()).options.word_timestamps
+
+
+def test_subtitle_flags_for_no_subtitles_are_refused():
+    with pytest.raises(OptionError, match="changes nothing in txt"):
+        make_task(parse("-f", "txt", "--subtitle_preset", "broadcast"))
+
+
+@pytest.mark.parametrize(("text", "channel"), [("2", 2), ("split", "split"), ("None", None)])
+def test_a_channel_is_a_number_or_split(text, channel):
+    assert make_task(parse("--channel", text)).channel == channel
+
+
+def test_skipping_needs_the_journal():
+    with pytest.raises(OptionError, match="journal"):
+        make_task(parse("--skip_existing", "True", "--resume", "False"))
+
+
+def test_a_model_of_ones_own_is_known_by_its_files_time(tmp_path):
+    (tmp_path / "model.bin").write_text("")
+    args = parse("--model", str(tmp_path))
+    before = make_task(args).model
+    assert make_task(args).model == before
+    os.utime(tmp_path / "model.bin", ns=(1, 1))
+    os.utime(tmp_path, ns=(1, 1))
+    assert make_task(args).model != before
 
 
 @pytest.mark.parametrize(
     "argv",
     [
-        ["transcribe"],
         ["transcribe", "a.wav", "--no_such_flag"],
         ["transcribe", "a.wav", "--word_timestamps", "yes"],
-        ["transcribe", "a.wav", "-f", "docx"],
+        ["transcribe", "a.wav", "--channel", "left"],
         ["transcribe", "a.wav", "--beam_size", "many"],
         ["sing"],
     ],
@@ -117,6 +148,9 @@ def test_what_is_not_understood_exits_with_2(argv, capsys):
     "argv",
     [
         ["--language", "Klingon"],
+        ["-f", "docx"],
+        ["--input_list", "no-such-list.txt"],
+        ["--subtitle_preset", "cinema"],
         ["--patience", "2", "--beam_size", "None"],
         ["--clip_timestamps", "3,1"],
         ["--max_line_count", "2", "--word_timestamps", "True"],
@@ -134,6 +168,11 @@ def test_what_cannot_be_honoured_exits_with_2_and_a_reason(argv, capsys, tmp_pat
     else:
         assert code == 2
     assert error.startswith("susurrus: ")
+
+
+def test_a_command_without_inputs_says_so(capsys):
+    assert main(["transcribe"]) == 2
+    assert "hint" in capsys.readouterr().err
 
 
 def test_an_output_folder_that_cannot_be_made_is_refused(tmp_path, capsys):

@@ -65,8 +65,8 @@ def test_inputs_of_one_name_do_not_overwrite_each_other(jfk, tmp_path):
     done = transcribe("a/x.mp3", "b/x.mp3", "-f", "txt", "-o", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.glob("out/**/*.txt")) == [
-        "out/a/x.mp3.txt",
-        "out/b/x.mp3.txt",
+        "out/a/x.txt",
+        "out/b/x.txt",
     ]
 
 

@@ -1,4 +1,7 @@
-"""What the command line shows while it works: live text on stdout, a progress bar and messages on stderr."""
+"""What the command line shows while it works: live text on stdout, a progress bar and messages on stderr.
+
+`Display` is a report of jobs for people; `events.Events` is one for programs.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,12 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 from tqdm import tqdm
 
+from ..errors import SusurrusError
 from ..types import Progress, Segment
 from ..writers import format_timestamp
 
@@ -19,7 +25,8 @@ class Display:
     def __init__(self, verbose: bool | None) -> None:
         self.verbose = verbose
         self._bar: tqdm | None = None
-        self._started = 0.0
+        self._began, self._done_before = 0.0, 0.0
+        self._failures: list[str] = []
         self._handler = _ToStderr()
         self._logger = logging.getLogger("susurrus")
 
@@ -33,12 +40,15 @@ class Display:
         self._end_bar()
         self._logger.removeHandler(self._handler)
 
-    def start(self, name: str, duration: float) -> None:
-        """Begin a file of `duration` seconds."""
+    def start(self, name: str, duration: float, done: float) -> None:
+        """Begin a file of `duration` seconds, of which `done` are behind it."""
         self._end_bar()
-        self._started = time.perf_counter()
+        self._began, self._done_before = time.perf_counter(), done
+        if done:
+            self.note(f"{name}: goes on at {clock(done)}")
         if self.verbose is not None and sys.stderr.isatty():
             self._bar = tqdm(
+                initial=done,
                 total=max(duration, 1e-3),
                 desc=name,
                 file=sys.stderr,
@@ -46,11 +56,18 @@ class Display:
                 bar_format="{desc} {percentage:3.0f}%|{bar}| {postfix} {remaining} left",
             )
 
+    def language(self, name: str, code: str, probability: float | None) -> None:
+        """Show the language that was detected."""
+        from ..languages import language_name
+
+        sure = "" if probability is None else f" ({100 * probability:.0f} %)"
+        self.note(f"detected language: {language_name(code)}{sure}")
+
     def progress(self, progress: Progress) -> None:
         """Show how far the file is: sound done, of all, how many times faster than real time, time left."""
         if self._bar is None or progress.total is None:
             return
-        speed = progress.done / max(time.perf_counter() - self._started, 1e-9)
+        speed = (progress.done - self._done_before) / max(time.perf_counter() - self._began, 1e-9)
         self._bar.set_postfix_str(f"{clock(progress.done)}/{clock(progress.total)} {speed:.1f}x", refresh=False)
         self._bar.update(progress.done - self._bar.n)
 
@@ -58,21 +75,38 @@ class Display:
         """Show a segment's text."""
         if self.verbose:
             times = f"[{format_timestamp(segment.start)} --> {format_timestamp(segment.end)}]"
-            self._print(f"{times} {segment.text}")
+            speaker = f" {segment.speaker}:" if segment.speaker else ""
+            self._print(f"{times}{speaker} {segment.text}")
+
+    def finish(self, name: str, outputs: Sequence[Path]) -> None:
+        """End a file."""
+        self._end_bar()
+
+    def skip(self, name: str, reason: str) -> None:
+        """Say that a file needs nothing."""
+        self.note(f"{name}: skipped, {reason}")
+
+    def fail(self, name: str, error: Exception) -> None:
+        """Say why a file failed, now and at the end."""
+        self._end_bar()
+        text = str(error) if isinstance(error, SusurrusError) else f"{type(error).__name__}: {error}"
+        text = text if name in text else f"{name}: {text}"
+        print(f"ERROR: {text}", file=sys.stderr)
+        self._failures.append(text.partition("\n")[0])
 
     def note(self, text: str) -> None:
         """Say something that is not a result."""
         if self.verbose is not None:
             tqdm.write(text, file=sys.stderr)
 
-    def summary(self, n_files: int, failures: list[str]) -> int:
-        """Say what failed; give the exit code."""
+    def summary(self, counts: dict[str, int]) -> None:
+        """Say how many files were done and skipped, and list what failed and why."""
         self._end_bar()
-        if failures and n_files > 1:
-            print(f"{n_files - len(failures)} of {n_files} files done; failed:", file=sys.stderr)
-            for reason in failures:
+        n_files = sum(counts.values())
+        if n_files > 1 and (self._failures or self.verbose is not None):
+            print(", ".join(f"{n} {what}" for what, n in counts.items() if n), file=sys.stderr)
+            for reason in self._failures:
                 print(f"  {reason}", file=sys.stderr)
-        return 1 if failures else 0
 
     def _print(self, line: str) -> None:
         try:

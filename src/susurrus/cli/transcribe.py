@@ -1,6 +1,6 @@
-"""`susurrus transcribe`: every flag of openai-whisper's `whisper`, and the choice of backend.
+"""`susurrus transcribe`: every flag of openai-whisper's `whisper`, and the choice of backend, inputs and outputs.
 
-One bad file does not stop the rest; outputs appear whole or not at all.
+One bad file does not stop the rest; outputs appear whole or not at all; what was interrupted goes on where it was.
 """
 
 from __future__ import annotations
@@ -9,37 +9,68 @@ import argparse
 import logging
 import math
 import os
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import OptionError, SusurrusError
+from ..errors import Cancelled, OptionError, SusurrusError
 from ..options import SubtitleOptions, TranscribeOptions
 from .flags import add_option_flags, option_values, optional, read_bool
 from .model_flags import add_model_flags, load_model
 
 if TYPE_CHECKING:
-    from ..transcribe import Model, Transcription
+    from ..cancel import Cancel
+    from ..inputs import Input
+    from ..jobs import Task
+    from ..transcribe import Model
+    from .events import Events
     from .progress import Display
 
 SUMMARY = "speech in files to text and subtitles"
-DESCRIPTION = "Transcribe files: any audio or video. Flags may be spelled with _ or -."
-FORMATS = ("txt", "vtt", "srt", "tsv", "json")
+DESCRIPTION = "Transcribe any audio or video. Flags may be spelled with _ or -."
+FAREWELL = "stopped; run the same command again to go on from here"
 
 logger = logging.getLogger(__name__)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
-    parser.add_argument("audio", nargs="+", help="audio or video files")
+    add_input_flags(parser)
     add_model_flags(parser)
+    add_output_flags(parser)
+    add_decoding_flags(parser)
 
+
+def add_input_flags(parser: argparse.ArgumentParser) -> None:
+    """Add what names the inputs."""
+    parser.add_argument(
+        "audio", nargs="*", help="files, folders, patterns, URLs, @list.txt; - is standard input", metavar="AUDIO"
+    )
+    parser.add_argument("--input_list", metavar="FILE", help="a file that names an input on each line")
+    parser.add_argument(
+        "--max_download_mb",
+        type=optional(float),
+        default=4096.0,
+        metavar="X|None",
+        help="refuse to download more than so many megabytes for a URL (default: 4096)",
+    )
+    parser.add_argument(
+        "--channel",
+        type=read_channel,
+        metavar="N|split|None",
+        help="transcribe channel N, counted from 1; split: each for itself, as a speaker (default: the mix of all)",
+    )
+
+
+def add_output_flags(parser: argparse.ArgumentParser) -> None:
+    """Add what says which outputs are written, and how."""
     output = parser.add_argument_group("output")
     output.add_argument("--output_dir", "-o", default=".", help="folder for the outputs (default: .)")
     output.add_argument(
-        "--output_format", "-f", default="all", choices=(*FORMATS, "all"), help="which files to write (default: all)"
+        "--output_format",
+        "-f",
+        default="all",
+        metavar="FORMAT,...",
+        help="which files to write: txt, vtt, srt, tsv, json, csv, lrc, ass; all: the first five (default: all)",
     )
     output.add_argument(
         "--verbose",
@@ -48,8 +79,32 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="True|False|None",
         help="True: show the text as it comes; False: progress only; None: nothing (default: True)",
     )
+    output.add_argument(
+        "--json_progress",
+        type=read_bool,
+        default=False,
+        metavar="True|False",
+        help="show what happens as lines of JSON, for programs (default: False)",
+    )
+    output.add_argument(
+        "--skip_existing",
+        type=read_bool,
+        default=False,
+        metavar="True|False",
+        help="leave inputs alone whose outputs are complete and were made with these options (default: False)",
+    )
+    output.add_argument(
+        "--resume",
+        type=read_bool,
+        default=True,
+        metavar="True|False",
+        help="keep a journal beside the outputs, and go on where an interrupted run stopped (default: True)",
+    )
     add_option_flags(output, SubtitleOptions)
 
+
+def add_decoding_flags(parser: argparse.ArgumentParser) -> None:
+    """Add what says how sound becomes text."""
     decoding = parser.add_argument_group("decoding")
     decoding.add_argument("--temperature", type=float, default=0.0, metavar="X", help="first temperature (default: 0)")
     decoding.add_argument(
@@ -63,59 +118,125 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Transcribe the files; 0 when all are written, 1 when one failed."""
-    options = {**option_values(args, TranscribeOptions), "temperature": temperatures(args)}
-    TranscribeOptions(**options)  # refuse what cannot be before a model is loaded
-    subtitles = subtitle_options(args)
-    formats = FORMATS if args.output_format == "all" else (args.output_format,)
-    paths = [Path(audio) for audio in args.audio]
-    stems = output_stems(paths, Path(args.output_dir))
-    make_folder(Path(args.output_dir))
+    """Transcribe the inputs; 0 when all are written, 1 when one failed."""
+    from ..inputs import find_inputs
+    from .interrupt import run_interruptible
 
+    task = make_task(args)
+    inputs = find_inputs(args.audio, input_list=args.input_list, max_download_mb=args.max_download_mb)
+    make_folder(task.folder)
+    return run_interruptible(lambda cancel: run_all(inputs, task, args, cancel), farewell=FAREWELL)
+
+
+def run_all(inputs: list[Input], task: Task, args: argparse.Namespace, cancel: Cancel) -> int:
+    """Run the jobs one after another; give the exit code."""
+    from ..jobs import run_job
+
+    model = LazyModel(args)
+    counts = {"done": 0, "failed": 0, "skipped": 0}
+    with report_for(args) as report, model:
+        for source in inputs:
+            try:
+                is_done = run_job(source, task, model.get, report, cancel=cancel)
+                counts["done" if is_done else "skipped"] += 1
+            except Exception as error:
+                if error is model.error or isinstance(error, Cancelled):
+                    raise
+                if not isinstance(error, (SusurrusError, OSError)):
+                    logger.error("%s: this is a fault of Susurrus: please report it", source.name, exc_info=error)
+                report.fail(source.name, error)
+                counts["failed"] += 1
+        report.summary(counts)
+    return 1 if counts["failed"] else 0
+
+
+def report_for(args: argparse.Namespace) -> Display | Events:
+    """Give what shows the user, or another program, what happens."""
+    if args.json_progress:
+        from .events import Events
+
+        return Events()
     from .progress import Display
 
-    with Display(args.verbose) as display:
-        model = load_model(args)
-        failures: list[str] = []
-        with model:
-            for path, stem in zip(paths, stems, strict=True):
-                try:
-                    transcribe_file(model, path, stem, formats, options, subtitles, display)
-                except Exception as error:
-                    is_expected = isinstance(error, (SusurrusError, OSError))
-                    logger.error("%s", error, exc_info=None if is_expected else error)
-                    failures.append(_reason(error, path))
-        return display.summary(len(paths), failures)
+    return Display(args.verbose)
 
 
-def transcribe_file(
-    model: Model,
-    path: Path,
-    stem: Path,
-    formats: Sequence[str],
-    options: dict[str, Any],
-    subtitles: SubtitleOptions,
-    display: Display,
-) -> None:
-    """Carry one file from sound to its outputs."""
-    from ..writers import save
+class LazyModel:
+    """Loads the model when it is first asked for: there may be nothing to decode."""
 
-    with model.stream(path, on_progress=display.progress, **options) as segments:
-        _show(segments, path, display, detects=options["language"] is None and model.is_multilingual)
-        transcript = segments.transcript()
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    for format in formats:
-        save(transcript, format, stem.with_name(f"{stem.name}.{format}"), subtitles)
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+        self._model: Model | None = None
+        self.error: Exception | None = None
+
+    def get(self) -> Model:
+        """Give the model. `error` is what was raised, if it could not be loaded: no other input will fare better."""
+        if self._model is None:
+            try:
+                self._model = load_model(self._args)
+            except Exception as error:
+                self.error = error
+                raise
+        return self._model
+
+    def __enter__(self) -> LazyModel:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._model is not None:
+            self._model.close()
 
 
-def _show(segments: Transcription, path: Path, display: Display, *, detects: bool) -> None:
-    from ..languages import language_name
+def make_task(args: argparse.Namespace) -> Task:
+    """Give what is to be done with every input. Raises: OptionError, before any model is loaded."""
+    from ..jobs import Task
+    from ..writers import check_subtitles, parse_formats, wants_words
 
-    display.start(path.name, segments.duration)
-    if detects:
-        display.note(f"detected language: {language_name(segments.language)}")
-    for segment in segments:
-        display.segment(segment)
+    if args.skip_existing and not args.resume:
+        raise OptionError("skip_existing=True with resume=False: only a journal knows what was made with which options")
+    formats = parse_formats(args.output_format)
+    subtitles = SubtitleOptions(**option_values(args, SubtitleOptions))
+    options = {**option_values(args, TranscribeOptions), "temperature": temperatures(args)}
+    if wants_words(subtitles) and args.task == "transcribe":  # the words of a translation have no times of their own
+        options["word_timestamps"] = True
+    check_subtitles(subtitles, formats, has_words=options["word_timestamps"])
+    return Task(
+        options=TranscribeOptions(**options),
+        folder=Path(args.output_dir),
+        formats=formats,
+        subtitles=subtitles,
+        channel=args.channel,
+        resume=args.resume,
+        skip_existing=args.skip_existing,
+        model=model_identity(args),
+    )
+
+
+def model_identity(args: argparse.Namespace) -> dict[str, Any]:
+    """Give what tells that two runs use the same model in the same way, without loading it."""
+    from importlib.metadata import version
+
+    how = {name: getattr(args, name) for name in ("model", "backend", "device", "dtype", "fp16")}
+    path = Path(args.model)
+    if path.exists():
+        files = [path, *path.iterdir()] if path.is_dir() else [path]
+        how |= {"model": str(path.resolve()), "mtime_ns": max(file.stat().st_mtime_ns for file in files)}
+    return {"susurrus": version("susurrus"), **how}
+
+
+def read_channel(text: str) -> int | Literal["split"] | None:
+    """Read a channel's number, `split`, or None.
+
+    >>> read_channel("2"), read_channel("split"), read_channel("None")
+    (2, 'split', None)
+    """
+    if text == "None":
+        return None
+    if text == "split":
+        return "split"
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 on, or split, not {text!r}")
+    return int(text)
 
 
 def temperatures(args: argparse.Namespace) -> tuple[float, ...]:
@@ -129,38 +250,6 @@ def temperatures(args: argparse.Namespace) -> tuple[float, ...]:
     return tuple(first + i * increment for i in range(n))
 
 
-def subtitle_options(args: argparse.Namespace) -> SubtitleOptions:
-    """Give the options of the subtitles; those that need word times are refused without."""
-    given = option_values(args, SubtitleOptions)
-    for field in fields(SubtitleOptions):
-        if given[field.name] and not args.word_timestamps:
-            raise OptionError(f"--{field.name} needs word times", hint="add --word_timestamps True")
-    return SubtitleOptions(**given)
-
-
-def output_stems(paths: Sequence[Path], folder: Path) -> list[Path]:
-    """Give each input its outputs' path without the format, no two the same.
-
-    The name alone where that is unique; else the name with its suffix; else with the folders that tell them apart.
-
-    >>> inputs = [Path("a/x.mp3"), Path("b/x.mp3"), Path("y.wav"), Path("y.mp4")]
-    >>> [stem.as_posix() for stem in output_stems(inputs, Path("o"))]
-    ['o/a/x.mp3', 'o/b/x.mp3', 'o/y.wav', 'o/y.mp4']
-    """
-    by_stem = Counter(path.stem for path in paths)
-    by_name = Counter(path.name for path in paths)
-    common = Path(os.path.commonpath([path.absolute().parent for path in paths]))
-    stems = []
-    for path in paths:
-        if by_stem[path.stem] == 1:
-            stems.append(folder / path.stem)
-        elif by_name[path.name] == 1:
-            stems.append(folder / path.name)
-        else:
-            stems.append(folder / path.absolute().relative_to(common))
-    return stems
-
-
 def make_folder(folder: Path) -> None:
     """Make the output folder now, so that an impossible one is known before the work is done."""
     try:
@@ -169,9 +258,3 @@ def make_folder(folder: Path) -> None:
         raise OptionError(f"--output_dir {folder}: {error.strerror}", hint="name a folder you may write to") from None
     if not os.access(folder, os.W_OK):
         raise OptionError(f"--output_dir {folder}: not writable", hint="name a folder you may write to")
-
-
-def _reason(error: Exception, path: Path) -> str:
-    """Give a line that names the file and what was wrong."""
-    text = error.message if isinstance(error, SusurrusError) else f"{type(error).__name__}: {error}"
-    return text if str(path) in text else f"{path}: {text}"
