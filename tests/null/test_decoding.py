@@ -9,7 +9,8 @@ import pytest
 from fakes import TOKENIZER, FakeBackend, random_logits, scripted_logits
 
 from susurrus.backends.ops import NumpyOps
-from susurrus.decoding import decode, start_tokens
+from susurrus.decoding import Request, start_tokens
+from susurrus.decoding import decode as decode_request
 from susurrus.decoding.beam import beam_search
 from susurrus.decoding.decode import compression_ratio, needs_fallback
 from susurrus.decoding.loop import sample
@@ -155,6 +156,10 @@ def test_the_largest_uniform_number_still_finds_a_token():
 
 def options(**given):
     return DecodingOptions(**{"temperature": 0.0, **given})
+
+
+def decode(backend, tokenizer, features, options, **given):
+    return decode_request(backend, features, Request(tokenizer, options, **given))
 
 
 def test_decode_gives_the_text_and_its_figures():
