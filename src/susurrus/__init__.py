@@ -11,7 +11,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .errors import AudioError, BackendUnavailable, Cancelled, CheckpointError, OptionError, SusurrusError
+from .errors import (
+    AudioError,
+    BackendUnavailable,
+    Cancelled,
+    CheckpointError,
+    OptionError,
+    OutputError,
+    SusurrusError,
+    TranscriptError,
+)
 
 if TYPE_CHECKING:
     from .options import DecodingOptions, SubtitleOptions, TranscribeOptions
@@ -26,12 +35,14 @@ __all__ = [
     "DecodingOptions",
     "Model",
     "OptionError",
+    "OutputError",
     "Progress",
     "Segment",
     "SubtitleOptions",
     "SusurrusError",
     "TranscribeOptions",
     "Transcript",
+    "TranscriptError",
     "Transcription",
     "Word",
     "load",

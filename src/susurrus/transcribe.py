@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from types import TracebackType
 from typing import Any
@@ -19,13 +20,15 @@ from .align import align
 from .audio import Cancel, Recording, raise_if_cancelled
 from .backends import Backend, open_backend
 from .checkpoints import load_checkpoint
-from .decoding import decode
+from .decoding import Request, decode
 from .errors import OptionError
 from .features import FRAMES_PER_SECOND, N_FRAMES, LogMel
-from .language import detect_language
+from .language import detect_in_file, detect_language, places_to_listen
 from .languages import language_name
-from .longform import LongForm
+from .longform import LongForm, clips_in_frames
+from .multilingual import WindowLanguage, most_spoken, window_language
 from .options import TranscribeOptions, make_options
+from .speech import speech_regions
 from .tokenizer import Tokenizer
 from .types import Checkpoint, Mark, ModelDimensions, Progress, Saved, Segment, Transcript, Window
 
@@ -41,13 +44,15 @@ def load(
     model_dir: str | PathLike[str] | None = None,
     offline: bool | None = None,
     threads: int = 0,
+    on_download: Callable[[int, int], None] | None = None,
 ) -> Model:
     """Load a model by name ("base"), hub id ("openai/whisper-base") or path, onto a backend and device.
 
-    `threads` is the number of CPU threads, 0 for the backend's own choice. Raises CheckpointError when the weights are
+    `threads` is the number of CPU threads, 0 for the backend's own choice. `on_download` gets the bytes that have come,
+    and those of the whole, where the weights must be fetched first. Raises CheckpointError when the weights are
     not to be had, BackendUnavailable when the backend or device is not here.
     """
-    checkpoint = load_checkpoint(name, cache_dir=model_dir, offline=offline)
+    checkpoint = load_checkpoint(name, cache_dir=model_dir, offline=offline, on_progress=on_download)
     return Model(checkpoint, open_backend(backend, checkpoint, device=device, dtype=dtype, threads=threads))
 
 
@@ -115,13 +120,52 @@ class Model:
             self, recording, made, on_progress=on_progress, on_mark=on_mark, saved=saved, cancel=cancel
         )
 
-    def detect_language(self, source: Any, *, sample_rate: int | None = None) -> dict[str, float]:
-        """Give each language's probability in the first 30 s, likeliest first; an English-only model is sure of it."""
-        if not self.is_multilingual:
-            return {"en": 1.0}
-        with Recording.open(source, sample_rate=sample_rate) as recording:
-            features = self.backend.encode(LogMel(recording, self.dims.n_mels).mel(0, N_FRAMES)[None])
-            return detect_language(self.backend, self.tokenizer(), features)
+    def detect_language(
+        self, source: Any, *, sample_rate: int | None = None, cancel: Cancel | None = None, **options: Any
+    ) -> dict[str, float]:
+        """Give each language's probability, likeliest first, as a transcription with these `options` would find it.
+
+        `source` is what `transcribe` takes. An English-only model is sure of English.
+        """
+        made = self.options(**options)
+        if made.language is not None:
+            return {made.language: 1.0}
+        recording = source
+        if not isinstance(source, Recording):
+            recording = Recording.open(source, sample_rate=sample_rate, cancel=cancel)
+        with recording:
+            mel = LogMel(recording, self.dims.n_mels, cancel=cancel)
+            probs, _ = self._listen(mel, recording, made, cancel)
+            return probs
+
+    def _listen(
+        self, mel: LogMel, recording: Recording, options: TranscribeOptions, cancel: Cancel | None
+    ) -> tuple[dict[str, float], tuple[Window, Any] | None]:
+        """Detect the language; give its probabilities, and the first window's features where it is a whole one.
+
+        Silence after the end of a short file is heard here, as OpenAI does it.
+        """
+        tokenizer = self.tokenizer()
+        encoded: list[tuple[Window, Any]] = []
+
+        def listen(seek: int) -> dict[str, float]:
+            raise_if_cancelled(cancel, recording.name)
+            features = self.backend.encode(mel.mel(seek, N_FRAMES)[None])
+            if not encoded and seek + N_FRAMES <= mel.n_frames:
+                encoded.append((Window(seek, N_FRAMES), features))
+            return detect_language(self.backend, tokenizer, features, options.languages)
+
+        n_windows = options.language_detection_segments
+        places = iter([0])
+        if n_windows > 1:
+            find_speech = lambda start, stop: [
+                (region.start, region.end) for region in speech_regions(recording, None, start, stop, cancel=cancel)
+            ]
+            places = places_to_listen(clips_in_frames(options, mel.n_frames), mel.n_frames, find_speech)
+        probs = detect_in_file(listen, places, n_windows=n_windows, threshold=options.language_detection_threshold)
+        language, prob = next(iter(probs.items()))
+        logger.info("%s: detected language: %s (%.0f %%)", recording.name, language_name(language), 100 * prob)
+        return probs, encoded[0] if encoded else None
 
     def options(self, **given: Any) -> TranscribeOptions:
         """Make options that this model can honour; what it cannot is an OptionError, a warning where harmless."""
@@ -135,7 +179,13 @@ class Model:
                     self.name,
                     language_name(options.language),
                 )
-            return replace(options, language="en")
+            try:
+                return replace(options, language="en")
+            except OptionError as error:  # what steers the detection of a language
+                message = f"{self.name} knows only English: {error.message}"
+                raise OptionError(message, hint="load a multilingual model") from None
+        for language in options.languages or ():
+            self.tokenizer(language)  # refuses those of later models
         if options.word_timestamps and options.task == "translate":
             logger.warning("word times of a translation are not reliable: the words are not those that are spoken")
         return options
@@ -158,7 +208,9 @@ class Model:
 class Transcription:
     """A transcription under way: iterate over it for segments; `transcript()` gives the whole when it has ended.
 
-    `language` is known from the start. Leaving it early (`close`, or a `with` block) gives its memory back.
+    `language` is known from the start, `language_probability` where it was detected. With `multilingual` the
+    transcript's language is the one spoken longest, which may be another. Leaving it early (`close`, or a `with` block)
+    gives its memory back.
     """
 
     def __init__(
@@ -179,7 +231,7 @@ class Transcription:
         self._encoded: tuple[Window, Any] | None = None
         try:
             self._mel = LogMel(recording, model.dims.n_mels, cancel=cancel)
-            self.language = saved.language if saved else options.language or self._detect_language()
+            self.language, self.language_probability = self._find_language(options, saved)
             tokenizer = model.tokenizer(self.language, options.task)
             self._work = LongForm(self._mel.n_frames, tokenizer, options, n_text_ctx=model.dims.n_text_ctx)
             self._work.take_up(saved.marks if saved else ())
@@ -205,7 +257,15 @@ class Transcription:
         """Finish, and give the whole transcript."""
         for _ in self._steps:
             pass
-        return Transcript(self._work.text(), self.language, tuple(self._segments), self.duration, self.warnings)
+        language = most_spoken(self._segments, self.language)
+        return Transcript(
+            self._work.text(),
+            language,
+            tuple(self._segments),
+            self.duration,
+            self.warnings,
+            self.language_probability if language == self.language else None,
+        )
 
     def close(self) -> None:
         """Stop here and let go of the sound."""
@@ -220,15 +280,14 @@ class Transcription:
     ) -> None:
         self.close()
 
-    def _detect_language(self) -> str:
-        """Detect from the first 30 s. Silence after the end of a short file is heard here, as OpenAI does it."""
-        features = self._model.backend.encode(self._mel.mel(0, N_FRAMES)[None])
-        if self._mel.n_frames >= N_FRAMES:
-            self._encoded = Window(0, N_FRAMES), features  # the same sound as the first window's
-        probs = detect_language(self._model.backend, self._model.tokenizer(), features)
-        language = next(iter(probs))
-        logger.info("detected language: %s (%.0f %%)", language_name(language), 100 * probs[language])
-        return language
+    def _find_language(self, options: TranscribeOptions, saved: Saved | None) -> tuple[str, float | None]:
+        """Give the language, and how sure it is where it has to be detected."""
+        if saved is not None:
+            return saved.language, saved.language_probability
+        if options.language is not None:
+            return options.language, None
+        probs, self._encoded = self._model._listen(self._mel, self._recording, options, self._cancel)
+        return next(iter(probs.items()))
 
     def _run(self) -> Any:
         try:
@@ -248,19 +307,35 @@ class Transcription:
         """Carry one window down the line."""
         model, work = self._model, self._work
         features = self._encode(window)
-        decoded = decode(
-            model.backend,
-            work.tokenizer,
-            features,
-            work.options,
-            prompt=window.prompt,
-            suppress_tokens=model.suppress_tokens,
-            seed=(window.seek,),
-        )
+        if work.wants_language:
+            work.hear(self._window_language(window, features))
+            heard = work.window()
+            assert heard is not None
+            if heard.n_frames < window.n_frames:
+                features = self._encode(heard)
+            window = heard
+        request = Request(work.tokenizer, work.options, window.prompt, model.suppress_tokens, seed=(window.seek,))
+        decoded = decode(model.backend, features, request)
         if not work.options.word_timestamps:
             return work.accept(decoded)
         tokens = work.text_to_align(decoded)
         return work.accept(decoded, align(model.backend, work.tokenizer, features, tokens, window.n_frames))
+
+    def _window_language(self, window: Window, features: Any) -> WindowLanguage:
+        """Give the language of a window whose features are here, and where in it another one begins."""
+        work, model = self._work, self._model
+        probs_of = partial(detect_language, model.backend, work.tokenizer, languages=work.options.languages)
+        start, stop = window.seek / FRAMES_PER_SECOND, (window.seek + window.n_frames) / FRAMES_PER_SECOND
+        speech = speech_regions(self._recording, None, start, stop, cancel=self._cancel)
+        return window_language(
+            window,
+            work.tokenizer.language,
+            work.state.heard_language,
+            probs_of(features),
+            is_first=work.state.language is None,
+            speech=[(round(r.start * FRAMES_PER_SECOND), round(r.end * FRAMES_PER_SECOND)) for r in speech],
+            listen=lambda seek, n_frames: probs_of(self._encode(Window(seek, n_frames))),
+        )
 
     def _encode(self, window: Window) -> Any:
         """Encode a window, unless language detection has just done it."""

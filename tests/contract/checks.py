@@ -318,9 +318,23 @@ def check_join_keeps_the_rows_of_a_window_together(subject):
 
 
 @check
+def check_join_makes_room(subject):
+    first, new = text(44, 5), [text(45, 3), text(46, 7)]
+    _, cache = subject.prefill(subject.encode(0), [first])
+    _, cache = subject.step([9], cache)
+    _, other = subject.prefill(subject.encode(2, 1), new)
+    cache = subject.backend.join(cache, [2, 1], other)
+    texts = [[*first, 9], new[1], new[0]]
+    for token in (10, 20):
+        texts = [[*row, token + w] for w, row in enumerate(texts)]
+        logits, cache = subject.step([row[-1] for row in texts], cache)
+        subject.assert_next(logits, [0, 1, 2], texts)
+
+
+@check
 def check_wrong_join_is_refused(subject):
     _, cache = subject.prefill(subject.encode(0, 1), [text(41, 3), text(42, 3)])
-    for rows in ([0, 1], [2], [-1], []):
+    for rows in ([0, 1], [3], [-1], []):
         _, other = subject.prefill(subject.encode(2), [text(43, 3)])
         with pytest.raises(ValueError, match="cannot take the place"):
             subject.backend.join(cache, rows, other)

@@ -150,6 +150,12 @@ class JoinTakesOneRowOfAWindow(NumpyBackend):
         return joined
 
 
+@noticed_by("join_makes_room")
+class JoinMakesRoomAtTheEndAlone(NumpyBackend):
+    def join(self, cache, rows, other):
+        return super().join(cache, sorted(rows), other)
+
+
 @noticed_by("wrong_join_is_refused")
 class JoinTakesWhatFits(NumpyBackend):
     def join(self, cache, rows, other):

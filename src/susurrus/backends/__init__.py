@@ -66,8 +66,8 @@ class Backend(Protocol):
     def join(self, cache: Any, rows: Sequence[int], other: Any) -> Any:
         """Give a cache in which `rows` are those of the cache `other`, in its order, with the sound they listen to.
 
-        The rows are all those of some windows, and `other` has equally many for each of its windows. Both caches given
-        are consumed; the audio features they were made from stay as they are.
+        The rows are all those of some windows, or new ones that follow on the last; `other` has equally many for each
+        of its windows. Both caches given are consumed; the audio features they were made from stay as they are.
         """
         ...
 

@@ -95,18 +95,21 @@ def windows_of(rows: Sequence[int], n_rows: int, group: int) -> tuple[list[int],
 
 
 def windows_to_replace(rows: Sequence[int], n_rows: int, group: int, other_rows: int, other_group: int) -> list[int]:
-    """Give the windows whose rows make way for those of another cache.
+    """Give the windows whose rows another cache's take; those that are new follow on the last.
 
     n_rows rows of `group` a window are there. Raises OptionError unless `rows` are all those of some windows, each in
     order, and the other cache has as many of the same kind.
 
-    >>> windows_to_replace([4, 5, 0, 1], n_rows=6, group=2, other_rows=4, other_group=2)
-    [2, 0]
+    >>> windows_to_replace([4, 5, 0, 1, 6, 7], n_rows=6, group=2, other_rows=6, other_group=2)
+    [2, 0, 3]
     """
     windows = [int(row) // group for row in rows[::group]]
     whole = [window * group + i for window in windows for i in range(group)]
-    is_here = bool(whole) and min(whole) >= 0 and max(whole) < n_rows and len(set(windows)) == len(windows)
-    if list(map(int, rows)) != whole or not is_here or (other_rows, other_group) != (len(whole), group):
+    n_windows = n_rows // group
+    new = sorted(window for window in windows if window >= n_windows)
+    is_sound = bool(whole) and min(whole) >= 0 and len(set(windows)) == len(windows)
+    is_sound &= new == list(range(n_windows, n_windows + len(new)))
+    if list(map(int, rows)) != whole or not is_sound or (other_rows, other_group) != (len(whole), group):
         raise OptionError(
             f"{other_rows} rows, {other_group} a window, cannot take the place of rows {list(rows)} of {n_rows}, "
             f"{group} a window",

@@ -124,7 +124,8 @@ class NumpyBackend:
         chosen = list(rows)
 
         def put(mine: Array, theirs: Array, places: list[int]) -> Array:
-            joined = mine.copy()
+            joined = np.zeros((max(len(mine), max(places) + 1), *mine.shape[1:]), dtype=mine.dtype)
+            joined[: len(mine)] = mine
             joined[places] = theirs
             return joined
 

@@ -164,18 +164,23 @@ class TorchBackend:
     def join(self, cache: Cache, rows: Sequence[int], other: Cache) -> Cache:
         group, other_group = (c.n_rows // c.audio_features.n_windows for c in (cache, other))
         windows = windows_to_replace(rows, cache.n_rows, group, other.n_rows, other_group)
-        cross = cache.audio_features.cross
-        if not cache.owns_features:
-            cross = tuple(layer.clone() for layer in cross)
+        n_windows = max(cache.audio_features.n_windows, max(windows) + 1)
+        n_rows = n_windows * group
+        cross, past = cache.audio_features.cross, cache.past
+        if not cache.owns_features or n_rows > cache.n_rows:
+            cross = tuple(_longer(layer, 1, n_windows) for layer in cross)
+        if n_rows > cache.n_rows:
+            past = _longer(past, 2, n_rows)
         at = torch.tensor(windows, device=self._device)
         for mine, theirs in zip(cross, other.audio_features.cross, strict=True):
             mine.index_copy_(1, at, theirs)
         used = slice(0, int(other.lengths.max()))
         at = torch.tensor([int(row) for row in rows], device=self._device)
-        cache.past[..., used, :].index_copy_(2, at, other.past[..., used, :])
-        lengths = cache.lengths.copy()
+        past[..., used, :].index_copy_(2, at, other.past[..., used, :])
+        lengths = np.zeros(n_rows, dtype=np.int64)
+        lengths[: cache.n_rows] = cache.lengths
         lengths[list(rows)] = other.lengths
-        return Cache(AudioFeatures(cross), cache.past, lengths, self._places(lengths), owns_features=True)
+        return Cache(AudioFeatures(cross), past, lengths, self._places(lengths), owns_features=True)
 
     @torch.inference_mode()
     def attend(self, audio_features: AudioFeatures, tokens: Array, n_text_tokens: int) -> tuple[np.ndarray, np.ndarray]:
@@ -268,6 +273,15 @@ class _Reader:
             past[:, self.rows, :, self.place] = qkv[:, 1:]
         key, value = past[:, :, :, : self.n_used].unbind(0)
         return _attend_few(qkv[:, 0].unsqueeze(2), key, value, self.unseen).flatten(1)
+
+
+def _longer(tensor: Tensor, dim: int, n: int) -> Tensor:
+    """Give a copy with n places along `dim`; the new ones are zero."""
+    shape = list(tensor.shape)
+    shape[dim] = n
+    longer = tensor.new_zeros(shape)
+    longer.narrow(dim, 0, tensor.shape[dim]).copy_(tensor)
+    return longer
 
 
 def _cross_attend(query: Tensor, heard: Tensor) -> Tensor:
