@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint format docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/susurrus transcribe examples/jfk.mp3 --model tiny.en --output_format srt
@@ -21,6 +21,9 @@ format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(VENV)/.test
+	$(BIN)/python docs/reference/generate.py
+
 clean:
 	rm -rf $(VENV) jfk.srt
 
@@ -33,5 +36,5 @@ $(VENV)/.demo: pyproject.toml
 # torch first and pinned: a range would let pip take a build with gigabytes of CUDA.
 $(VENV)/.test: $(VENV)/.demo constraints.txt
 	$(PIP) install --constraint constraints.txt torch
-	$(PIP) install --constraint constraints.txt --editable ".[torch,tiny-en,base,dev]"
+	$(PIP) install --constraint constraints.txt --editable ".[torch,tiny-en,base,evaluate,plot,dev]"
 	touch $@
