@@ -18,10 +18,10 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 
 @pytest.fixture(scope="module")
 def long_speech(jfk, tmp_path_factory):
-    """Two minutes: the recording of examples/ again and again."""
+    """A minute and a half: the recording of examples/ again and again."""
     from susurrus.audio import load
 
-    samples = np.tile(load(jfk), 11)
+    samples = np.tile(load(jfk), 8)
     path = tmp_path_factory.mktemp("sound") / "long.wav"
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
@@ -33,7 +33,8 @@ def long_speech(jfk, tmp_path_factory):
 
 def start(path, out):
     argv = ["transcribe", path, "--model", "tiny.en", "--offline", "True", "--beam_size", "None", "-o", out]
-    argv += ["-f", "json", "--json_progress", "True"]
+    # The same words again and again look like a loop: without this each window would be decoded six times.
+    argv += ["-f", "json", "--json_progress", "True", "--temperature_increment_on_fallback", "None"]
     return subprocess.Popen(
         [sys.executable, "-m", "susurrus", *map(str, argv)],
         stdout=subprocess.PIPE,
@@ -59,7 +60,7 @@ def undisturbed(any_tiny_en, long_speech, tmp_path_factory):
     stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 0, stderr
     n_windows = sum(json.loads(line)["event"] == "progress" for line in stdout.splitlines())
-    assert n_windows >= 4
+    assert n_windows >= 3
     return (out / "long.json").read_bytes(), n_windows
 
 

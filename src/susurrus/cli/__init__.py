@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from ..errors import SusurrusError
-from . import completion, detect_language, doctor, download, evaluate, models, plot, render, transcribe
+from . import benchmark, completion, detect_language, doctor, download, evaluate, models, plot, render, transcribe
 from .config import Config, apply, named_in, read_config
 from .flags import same_name
 from .parser import ListCommands, Parser, join_positionals, refuse_unknown
@@ -26,6 +26,7 @@ COMMANDS: dict[str, ModuleType] = {
     "doctor": doctor,
     "completion": completion,
     "evaluate": evaluate,
+    "benchmark": benchmark,
 }
 
 
