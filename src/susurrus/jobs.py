@@ -1,7 +1,7 @@
 """One input from its sound to its outputs, taken up where it was left.
 
 A job opens the input, transcribes its channels, keeps a journal of each window, and writes the outputs. It tells a
-`Report` what happens and draws nothing; what goes wrong is raised. The command line runs jobs one after another.
+`Report` what happens and draws nothing; what goes wrong is raised. Jobs know nothing of each other.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .errors import OutputError
 from .inputs import Input
 from .journal import FOLDER, Journal
 from .options import SubtitleOptions, TranscribeOptions
-from .transcribe import Model
+from .transcribe import BatchSize, Model
 from .types import Progress, Segment, Transcript
 from .writers import save
 
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class Report(Protocol):
-    """What is told about jobs; the command line shows it."""
+    """What is told about a job; the command line shows it."""
 
     def start(self, name: str, duration: float, done: float) -> None:
         """A channel of `duration` seconds is about to be transcribed, from second `done` on."""
@@ -59,9 +59,15 @@ class Task:
     formats: tuple[str, ...]
     subtitles: SubtitleOptions = field(default_factory=SubtitleOptions)
     channel: int | Literal["split"] | None = None
+    batch_size: BatchSize = "auto"
     resume: bool = True
     skip_existing: bool = False
     model: Any = None  # what tells that the model is the same as in another run
+
+    @property
+    def decodes_together(self) -> bool:
+        """Say whether windows are decoded together, or one after another."""
+        return self.batch_size != 0 and not self.options.condition_on_previous_text
 
 
 def run_job(
@@ -123,13 +129,14 @@ def _transcribe_part(
     saved = journal.saved(part)
     with model.stream(
         recording,
+        batch_size=task.batch_size,
         on_progress=report.progress,
         on_mark=lambda mark: journal.mark(part, mark),
         saved=saved,
         cancel=cancel,
         **asdict(task.options),
     ) as segments:
-        report.start(recording.name, segments.duration, segments.done)
+        report.start(recording.name, segments.duration, segments.done if saved and saved.marks else 0.0)
         if saved is None:
             journal.begin(part, n_parts, segments.language, segments.language_probability)
         if segments.language_probability is not None:
@@ -153,6 +160,8 @@ def _open_journal(source: Input, task: Task, cancel: Cancel | None) -> Journal:
         "input": identity,
         "channel": task.channel,
         "model": task.model,
+        # How many are decoded together changes nothing; that they are cut at pauses for it does.
+        "together": task.decodes_together,
         "options": asdict(task.options),
     }
     stem = _stem(source, task)

@@ -15,13 +15,13 @@ import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from .errors import OutputError
-from .types import Mark, Saved, Segment, Transcript
+from .types import Mark, Saved, Segment, Skipped, Transcript
 
 FOLDER = ".susurrus"
 """The folder for journals, in the folder of the outputs."""
@@ -79,13 +79,13 @@ class Journal:
     def mark(self, part: int, mark: Mark) -> None:
         """Note what a window gave."""
         segments = [segment.to_dict() for segment in mark.segments]
-        self._append({"part": part, "segments": segments, "walk": mark.walk})
+        self._append({"part": part, "stretch": mark.stretch, "segments": segments, "walk": mark.walk})
 
     def end(self, part: int, transcript: Transcript) -> None:
         """Note that a part is transcribed to its end; its segments are those of its marks."""
-        end = transcript.to_dict()
-        del end["segments"]
-        self._append({"part": part, "end": {**end, "duration": transcript.duration, "warnings": transcript.warnings}})
+        d = asdict(transcript)
+        del d["segments"]
+        self._append({"part": part, "end": d})
 
     def wrote(self, format: str, how: Any) -> None:
         """Note that an output is complete, and what it was made with besides the key."""
@@ -105,9 +105,13 @@ class Journal:
         found = self.parts.get(part)
         if found is None or found.end is None:
             return None
-        segments = tuple(segment for mark in found.marks for segment in mark.segments)
-        end = {**found.end, "warnings": tuple(found.end["warnings"])}
-        return Transcript(segments=segments, **end)
+        in_order = sorted(found.marks, key=lambda mark: mark.stretch)
+        made = (segment for mark in in_order for segment in mark.segments)
+        segments = tuple(replace(segment, id=i) for i, segment in enumerate(made))
+        skipped = tuple(Skipped(**skipped) for skipped in found.end["skipped"])
+        return Transcript(
+            **{**found.end, "segments": segments, "warnings": tuple(found.end["warnings"]), "skipped": skipped}
+        )
 
     def transcripts(self) -> list[Transcript] | None:
         """Give the transcripts of all parts, None while one is missing."""
@@ -199,7 +203,7 @@ class Journal:
             self.n_parts = record["n_parts"]
             self.parts[record["part"]] = Part(record["language"], record["language_probability"])
         elif "walk" in record:
-            mark = Mark(tuple(map(Segment.from_dict, record["segments"])), record["walk"])
+            mark = Mark(tuple(map(Segment.from_dict, record["segments"])), record["walk"], record["stretch"])
             self.parts[record["part"]].marks.append(mark)
         elif "end" in record:
             self.parts[record["part"]].end = record["end"]

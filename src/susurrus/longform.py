@@ -42,7 +42,7 @@ class LongFormState:
 
 
 class LongForm:
-    """OpenAI's sequential long form over a file of `n_frames` mel frames."""
+    """OpenAI's sequential long form over a file of `n_frames` mel frames, or over some `clips` of it, in frames."""
 
     def __init__(
         self,
@@ -50,13 +50,14 @@ class LongForm:
         tokenizer: Tokenizer,
         options: TranscribeOptions,
         *,
+        clips: Sequence[tuple[int, int]] | None = None,
         n_text_ctx: int = 448,
     ) -> None:
         self.n_frames = n_frames
         self.tokenizer = tokenizer
         self.options = options
         self.n_text_ctx = n_text_ctx
-        self.clips = clips_in_frames(options, n_frames)
+        self.clips = clips_in_frames(options, n_frames) if clips is None else clips
         prompt = options.initial_prompt
         self.initial_prompt = tokenizer.encode(" " + prompt.strip()) if prompt is not None else []
         self.state = LongFormState(seek=self.clips[0][0], tokens=list(self.initial_prompt))
@@ -227,7 +228,7 @@ class LongForm:
             state.n_segments += 1
             state.tokens.extend(segment.tokens)
             segments.append(segment)
-        if not self.options.condition_on_previous_text or decoded.temperature > HIGH_TEMPERATURE:
+        if self.options.condition_on_previous_text is False or decoded.temperature > HIGH_TEMPERATURE:
             state.prompt_reset_since = len(state.tokens)
         return segments
 

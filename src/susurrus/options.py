@@ -135,8 +135,41 @@ class DecodingOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranscribeOptions(DecodingOptions):
-    """How a whole file becomes segments: decoding, and the walk over its windows."""
+class SpeechOptions:
+    """What counts as speech. Source of names: faster-whisper, vad.py, VadOptions."""
+
+    vad_threshold: float = option(0.5, "speech begins where its probability reaches this", "float")
+    vad_neg_threshold: float | None = option(
+        None, "speech ends where its probability falls below this; vad_threshold - 0.15 when absent", "float?"
+    )
+    vad_min_speech_duration_ms: int = option(100, "drop speech shorter than this", "int")
+    vad_max_speech_duration_s: float | None = option(
+        None, "cut speech longer than this at its quietest point", "float?"
+    )
+    vad_min_silence_duration_ms: int = option(160, "silence shorter than this does not part speech", "int")
+    vad_speech_pad_ms: int = option(400, "keep this much of the sound on both sides of speech", "int")
+
+    def __post_init__(self) -> None:
+        durations = ("vad_min_speech_duration_ms", "vad_min_silence_duration_ms", "vad_speech_pad_ms")
+        for name in ("vad_threshold", *durations):
+            _require(getattr(self, name) is not None, name, None, "a number")
+        _require_number(self, "vad_threshold", 0, 1, "a probability from 0 to 1")
+        _require_number(self, "vad_neg_threshold", 0, self.vad_threshold, "a probability up to vad_threshold")
+        _require_number(self, "vad_max_speech_duration_s", 1, math.inf, "seconds, 1 or more")
+        for name in durations:
+            _require_number(self, name, 0, 1_000_000, "milliseconds, 0 or more", whole=True)
+
+    @property
+    def low_threshold(self) -> float:
+        """The probability that speech lasts down to."""
+        if self.vad_neg_threshold is not None:
+            return self.vad_neg_threshold
+        return max(self.vad_threshold - 0.15, 0.01)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranscribeOptions(DecodingOptions, SpeechOptions):
+    """How a whole file becomes segments: decoding, where somebody speaks, and the walk over its windows."""
 
     languages: str | tuple[str, ...] | None = option(
         None, "comma-separated codes or names: detection chooses among these languages only", "str?"
@@ -155,8 +188,14 @@ class TranscribeOptions(DecodingOptions):
     )
     initial_prompt: str | None = option(None, "text put before the first window", "str?")
     carry_initial_prompt: bool = option(False, "put initial_prompt before every window", "bool")
-    condition_on_previous_text: bool = option(
-        True, "put the text so far before each window; without, loops are rarer and windows less consistent", "bool"
+    condition_on_previous_text: bool | None = option(
+        None,
+        "put the text so far before each window; False: loops are rarer and windows less consistent; None: True for"
+        " windows one after another, impossible for windows decoded together",
+        "bool?",
+    )
+    vad_filter: bool | None = option(
+        None, "leave out what is not speech; None: where windows are decoded together", "bool?"
     )
     word_timestamps: bool = option(False, "time every word, and refine the segments by the words", "bool")
     prepend_punctuations: str = option(
@@ -175,7 +214,8 @@ class TranscribeOptions(DecodingOptions):
     )
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        DecodingOptions.__post_init__(self)
+        SpeechOptions.__post_init__(self)
         self._check_languages()
         object.__setattr__(self, "clip_timestamps", _parse_clips(self.clip_timestamps))
         _require_number(self, "hallucination_silence_threshold", 0, math.inf, "seconds, 0 or more")
@@ -265,39 +305,6 @@ class SubtitleOptions:
         _require_number(self, "max_line_width", MIN_PRESET_LINE, 1_000_000, f"{MIN_PRESET_LINE} characters or more")
         most = PRESETS[str(self.subtitle_preset)].line_count
         _require_number(self, "max_line_count", 1, most, f"at most the preset's {most} lines")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SpeechOptions:
-    """What counts as speech. Source of names: faster-whisper, vad.py, VadOptions."""
-
-    vad_threshold: float = option(0.5, "speech begins where its probability reaches this", "float")
-    vad_neg_threshold: float | None = option(
-        None, "speech ends where its probability falls below this; vad_threshold - 0.15 when absent", "float?"
-    )
-    vad_min_speech_duration_ms: int = option(100, "drop speech shorter than this", "int")
-    vad_max_speech_duration_s: float | None = option(
-        None, "cut speech longer than this at its quietest point", "float?"
-    )
-    vad_min_silence_duration_ms: int = option(160, "silence shorter than this does not part speech", "int")
-    vad_speech_pad_ms: int = option(400, "keep this much of the sound on both sides of speech", "int")
-
-    def __post_init__(self) -> None:
-        durations = ("vad_min_speech_duration_ms", "vad_min_silence_duration_ms", "vad_speech_pad_ms")
-        for name in ("vad_threshold", *durations):
-            _require(getattr(self, name) is not None, name, None, "a number")
-        _require_number(self, "vad_threshold", 0, 1, "a probability from 0 to 1")
-        _require_number(self, "vad_neg_threshold", 0, self.vad_threshold, "a probability up to vad_threshold")
-        _require_number(self, "vad_max_speech_duration_s", 1, math.inf, "seconds, 1 or more")
-        for name in durations:
-            _require_number(self, name, 0, 1_000_000, "milliseconds, 0 or more", whole=True)
-
-    @property
-    def low_threshold(self) -> float:
-        """The probability that speech lasts down to."""
-        if self.vad_neg_threshold is not None:
-            return self.vad_neg_threshold
-        return max(self.vad_threshold - 0.15, 0.01)
 
 
 def make_options(cls: type[Options], given: dict[str, Any]) -> Options:

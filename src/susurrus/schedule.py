@@ -46,14 +46,14 @@ class Sound:
 
 
 class Engine(Protocol):
-    """What a transcription needs of a backend; each call returns when its result is there."""
+    """What a transcription needs of a backend. `encode` and `call` return when their result is there."""
 
     def encode(self, mel: Array) -> Sound:
         """Encode a window f32[n_mels, n_frames]."""
         ...
 
-    def decode(self, sound: Sound | Array, request: Request) -> tuple[Sound, Decoded]:
-        """Decode a window, encoded or still a mel; give it encoded, and its text."""
+    def submit(self, sound: Sound | Array, request: Request) -> Future[tuple[Sound, Decoded]]:
+        """Have a window decoded, encoded or still a mel; it comes back encoded, with its text."""
         ...
 
     def call(self, function: Callable[[Backend, Any], T], sound: Sound) -> T:
@@ -70,9 +70,11 @@ class Direct:
     def encode(self, mel: Array) -> Sound:
         return Sound(self._backend.encode(mel[None]))
 
-    def decode(self, sound: Sound | Array, request: Request) -> tuple[Sound, Decoded]:
+    def submit(self, sound: Sound | Array, request: Request) -> Future[tuple[Sound, Decoded]]:
         encoded = sound if isinstance(sound, Sound) else self.encode(sound)
-        return encoded, decode(self._backend, encoded.alone(self._backend), request)
+        result: Future[tuple[Sound, Decoded]] = Future()
+        result.set_result((encoded, decode(self._backend, encoded.alone(self._backend), request)))
+        return result
 
     def call(self, function: Callable[[Backend, Any], T], sound: Sound) -> T:
         return function(self._backend, sound.alone(self._backend))
@@ -117,7 +119,7 @@ class Scheduler:
         """Call a function between two steps of the others."""
         return self._ask(lambda: function(self._backend, sound.alone(self._backend)))
 
-    def decode(self, sound: Sound | Array, request: Request) -> Future[tuple[Sound, Decoded]]:
+    def submit(self, sound: Sound | Array, request: Request) -> Future[tuple[Sound, Decoded]]:
         """Decode a window among the others. Raises: OptionError for a mel of another shape than the model's."""
         if not isinstance(sound, Sound):
             check_mel(sound[None], self._backend.dims)
@@ -172,6 +174,7 @@ class Scheduler:
                     break
                 calls, self._calls = self._calls, deque()
                 wishes = [self._waiting.popleft() for _ in range(min(self._batch.n_free, len(self._waiting)))]
+                wishes = [wish for wish in wishes if wish.result.set_running_or_notify_cancel()]
             for call in calls:
                 call()
             if wishes:
@@ -179,7 +182,8 @@ class Scheduler:
             self._advance()
         closed = SusurrusError("the scheduler was closed before this was done")
         for wish in [*self._under_way, *self._waiting]:
-            wish.result.set_exception(closed)
+            if not wish.result.cancelled():
+                wish.result.set_exception(closed)
         for call in self._calls:
             call()
 
@@ -190,7 +194,7 @@ class Scheduler:
         for group in ([new] if new else []) + groups:
             try:
                 self._put(group)
-            except Exception as error:  # a worker's door: the caller gets it
+            except BaseException as error:  # a worker's door: the caller gets it, and would wait for ever else
                 if len(group) > 1:
                     for wish in group:
                         self._begin([wish])
@@ -215,7 +219,7 @@ class Scheduler:
             self._batch.tidy()
         try:
             finished = self._batch.advance(N_STEPS if has_room else None)
-        except Exception as error:  # a worker's door: what is in the batch is lost, and its callers told
+        except BaseException as error:  # a worker's door: what is in the batch is lost, and its callers told
             under_way, self._under_way = self._under_way, {}
             self._batch = Batch(self._backend, self._batch.n_windows)
             for wish in under_way:
@@ -227,7 +231,7 @@ class Scheduler:
 
 
 class _Caller:
-    """A scheduler as one of its callers sees it: every call waits for its result."""
+    """A scheduler as one of its callers sees it."""
 
     def __init__(self, scheduler: Scheduler, cancel: Cancel | None, name: str) -> None:
         self._scheduler, self._cancel, self._name = scheduler, cancel, name
@@ -235,8 +239,8 @@ class _Caller:
     def encode(self, mel: Array) -> Sound:
         return self._wait(self._scheduler.encode(mel))
 
-    def decode(self, sound: Sound | Array, request: Request) -> tuple[Sound, Decoded]:
-        return self._wait(self._scheduler.decode(sound, request))
+    def submit(self, sound: Sound | Array, request: Request) -> Future[tuple[Sound, Decoded]]:
+        return self._scheduler.submit(sound, request)
 
     def call(self, function: Callable[[Backend, Any], T], sound: Sound) -> T:
         return self._wait(self._scheduler.call(function, sound))

@@ -1,38 +1,39 @@
-"""The line for one file: sound in, segments out, one window after another.
+"""The public driver: a model, and what it makes of one sound or of many.
 
-Takes any sound and options; gives segments as they are made, or the whole transcript. The work is done elsewhere
-(recording, features, backend, decoding, long form); this module carries between them.
+Takes any sound and options; gives segments as they are made, or whole transcripts. The work is done elsewhere
+(`transcription.py` walks a recording, `schedule.py` lets windows of several be decoded together).
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
 from os import PathLike
-from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-
-from .align import align
-from .audio import Cancel, Recording, raise_if_cancelled
+from .audio import Recording
 from .backends import Backend, open_backend
+from .cancel import Cancel
 from .checkpoints import load_checkpoint
-from .decoding import Request, decode
 from .errors import OptionError
-from .features import FRAMES_PER_SECOND, N_FRAMES, LogMel
-from .language import detect_in_file, detect_language, places_to_listen
+from .features import LogMel
 from .languages import language_name
-from .longform import LongForm, clips_in_frames
-from .multilingual import WindowLanguage, most_spoken, window_language
-from .options import TranscribeOptions, make_options
-from .speech import speech_regions
+from .options import SpeechOptions, TranscribeOptions, make_options
+from .schedule import Direct, Engine, Scheduler
 from .tokenizer import Tokenizer
-from .types import Checkpoint, Mark, ModelDimensions, Progress, Saved, Segment, Transcript, Window
+from .transcription import Transcription, Voice, listen
+from .types import Checkpoint, Mark, ModelDimensions, Progress, Saved, Segment, Transcript
 
 logger = logging.getLogger(__name__)
+
+BatchSize = int | Literal["auto"]
+
+AUTO_BATCH = {"cpu": 8}
+AUTO_BATCH_ELSEWHERE = 32
+"""Windows decoded together where nobody says how many. The figures behind it: bench/RESULTS.md."""
 
 
 def load(
@@ -57,13 +58,18 @@ def load(
 
 
 class Model:
-    """A loaded model. It holds no state of a transcription, so one model serves many files, one call at a time."""
+    """A loaded model. It holds no state of a transcription, so one model serves many files.
+
+    Calls come one at a time, but inside of `together`, where any number of threads may transcribe.
+    """
 
     def __init__(self, checkpoint: Checkpoint, backend: Backend) -> None:
         self.name = checkpoint.name
         self.dims: ModelDimensions = checkpoint.dims
         self.backend = backend
         self.suppress_tokens = checkpoint.suppress_tokens
+        self._voice = Voice(checkpoint.dims, checkpoint.suppress_tokens)
+        self._scheduler: Scheduler | None = None
 
     @property
     def is_multilingual(self) -> bool:
@@ -75,6 +81,7 @@ class Model:
         source: Any,
         *,
         sample_rate: int | None = None,
+        batch_size: BatchSize = "auto",
         on_segment: Callable[[Segment], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         cancel: Cancel | None = None,
@@ -82,13 +89,18 @@ class Model:
     ) -> Transcript:
         """Transcribe a path, bytes, a file object, or an array with its `sample_rate` (16 kHz when not given).
 
-        An open `Recording` will do too; it is closed at the end.
-
-        `options` are the fields of `TranscribeOptions`. `on_segment` gets each segment, `on_progress` the seconds done
-        after each window; when `cancel` is set, the call ends with `Cancelled`.
+        An open `Recording` will do too; it is closed at the end. `batch_size` windows are cut at pauses and decoded
+        together; 0 is openai-whisper's way, one after another, each with the text before it. `options` are the fields
+        of `TranscribeOptions`. `on_segment` gets each segment, `on_progress` the seconds done after each window; when
+        `cancel` is set, the call ends with `Cancelled`.
         """
         with self.stream(
-            source, sample_rate=sample_rate, on_progress=on_progress, cancel=cancel, **options
+            source,
+            sample_rate=sample_rate,
+            batch_size=batch_size,
+            on_progress=on_progress,
+            cancel=cancel,
+            **options,
         ) as segments:
             for segment in segments:
                 if on_segment is not None:
@@ -100,25 +112,99 @@ class Model:
         source: Any,
         *,
         sample_rate: int | None = None,
+        batch_size: BatchSize = "auto",
         on_progress: Callable[[Progress], None] | None = None,
         on_mark: Callable[[Mark], None] | None = None,
         saved: Saved | None = None,
         cancel: Cancel | None = None,
         **options: Any,
     ) -> Transcription:
-        """Transcribe as `transcribe` does, and give each segment as soon as its window is decoded.
+        """Transcribe as `transcribe` does, and give each segment as soon as none can come before it any more.
 
         `on_mark` gets a mark after each window. What it got of an interrupted transcription of the same sound with the
         same model and options is `saved`: only what comes after it is decoded and given; `transcript()` has it all.
         """
-        made = self.options(**options)
-        if isinstance(source, Recording):
-            recording = source
-        else:
+        n_together, made = self.plan(batch_size, **options)
+        recording = source
+        if not isinstance(source, Recording):
             recording = Recording.open(source, sample_rate=sample_rate, cancel=cancel)
+        engine, close = self._engine(n_together, cancel, recording.name)
         return Transcription(
-            self, recording, made, on_progress=on_progress, on_mark=on_mark, saved=saved, cancel=cancel
+            self._voice,
+            engine,
+            recording,
+            made,
+            n_together=n_together,
+            on_progress=on_progress,
+            on_mark=on_mark,
+            saved=saved,
+            cancel=cancel,
+            on_close=close,
         )
+
+    def transcribe_many(
+        self,
+        sources: Iterable[Any],
+        *,
+        batch_size: BatchSize = "auto",
+        cancel: Cancel | None = None,
+        **options: Any,
+    ) -> Iterator[Outcome]:
+        """Transcribe several sounds, windows of all of them together; give an outcome for each, in their order.
+
+        What goes wrong with one is in its outcome and stops no other. Options as in `transcribe`.
+        """
+        n_together, _ = self.plan(batch_size, **options)  # refuses what cannot be before the work
+
+        def run(source: Any) -> Outcome:
+            try:
+                return Outcome(
+                    source, self.transcribe(source, batch_size=n_together, cancel=cancel, **options), error=None
+                )
+            except Exception as error:
+                return Outcome(source, None, error)
+
+        with self.together(n_together), ThreadPoolExecutor(max(n_together, 1)) as pool:
+            yield from pool.map(run, sources)
+
+    @contextlib.contextmanager
+    def together(self, batch_size: BatchSize = "auto") -> Iterator[None]:
+        """Let threads share the model: inside, the windows of all transcriptions are decoded together."""
+        if self._scheduler is not None:
+            raise OptionError("this model is shared already", hint="leave the inner `together` out")
+        n_together = self._n_together(batch_size)
+        with Scheduler(self.backend, max(n_together, 1)) as self._scheduler:
+            try:
+                yield
+            finally:
+                self._scheduler = None
+
+    def plan(self, batch_size: BatchSize, **given: Any) -> tuple[int, TranscribeOptions]:
+        """Give how many windows are decoded together, 0 for one after another, and the options that hold then.
+
+        Raises: OptionError for options that this model, or this way, cannot honour.
+        """
+        options = self.options(**given)
+        n_together = self._n_together(batch_size)
+        if options.condition_on_previous_text and n_together:
+            if batch_size != "auto":
+                raise OptionError(
+                    f"condition_on_previous_text=True with batch_size={batch_size}: windows that are decoded together"
+                    " cannot each have the text before them",
+                    hint="leave one of the two out",
+                )
+            n_together = 0
+        conditions = options.condition_on_previous_text
+        filters = options.vad_filter
+        options = replace(
+            options,
+            # Together, it is the text before a window in its own stretch: what was left unfinished there.
+            condition_on_previous_text=True if conditions is None else conditions,
+            vad_filter=n_together > 0 if filters is None else filters,
+        )
+        if not options.vad_filter:
+            _refuse_speech_options(options)
+        return n_together, options
 
     def detect_language(
         self, source: Any, *, sample_rate: int | None = None, cancel: Cancel | None = None, **options: Any
@@ -135,37 +221,8 @@ class Model:
             recording = Recording.open(source, sample_rate=sample_rate, cancel=cancel)
         with recording:
             mel = LogMel(recording, self.dims.n_mels, cancel=cancel)
-            probs, _ = self._listen(mel, recording, made, cancel)
-            return probs
-
-    def _listen(
-        self, mel: LogMel, recording: Recording, options: TranscribeOptions, cancel: Cancel | None
-    ) -> tuple[dict[str, float], tuple[Window, Any] | None]:
-        """Detect the language; give its probabilities, and the first window's features where it is a whole one.
-
-        Silence after the end of a short file is heard here, as OpenAI does it.
-        """
-        tokenizer = self.tokenizer()
-        encoded: list[tuple[Window, Any]] = []
-
-        def listen(seek: int) -> dict[str, float]:
-            raise_if_cancelled(cancel, recording.name)
-            features = self.backend.encode(mel.mel(seek, N_FRAMES)[None])
-            if not encoded and seek + N_FRAMES <= mel.n_frames:
-                encoded.append((Window(seek, N_FRAMES), features))
-            return detect_language(self.backend, tokenizer, features, options.languages)
-
-        n_windows = options.language_detection_segments
-        places = iter([0])
-        if n_windows > 1:
-            find_speech = lambda start, stop: [
-                (region.start, region.end) for region in speech_regions(recording, None, start, stop, cancel=cancel)
-            ]
-            places = places_to_listen(clips_in_frames(options, mel.n_frames), mel.n_frames, find_speech)
-        probs = detect_in_file(listen, places, n_windows=n_windows, threshold=options.language_detection_threshold)
-        language, prob = next(iter(probs.items()))
-        logger.info("%s: detected language: %s (%.0f %%)", recording.name, language_name(language), 100 * prob)
-        return probs, encoded[0] if encoded else None
+            engine, _ = self._engine(0, cancel, recording.name)
+            return listen(self._voice, engine, mel, recording, made, cancel)[0]
 
     def options(self, **given: Any) -> TranscribeOptions:
         """Make options that this model can honour; what it cannot is an OptionError, a warning where harmless."""
@@ -192,7 +249,23 @@ class Model:
 
     def tokenizer(self, language: str | None = None, task: str = "transcribe") -> Tokenizer:
         """Give the model's tokenizer, set to a language and task where the model has several."""
-        return Tokenizer.for_model(self.dims, language=language, task=task)
+        return self._voice.tokenizer(language, task)
+
+    def _engine(self, n_together: int, cancel: Cancel | None, name: str) -> tuple[Engine, Callable[[], None] | None]:
+        """Give an engine, and what closes it if it is nobody else's."""
+        if self._scheduler is not None:
+            return self._scheduler.for_caller(cancel, name), None
+        if n_together == 0:
+            return Direct(self.backend), None
+        scheduler = Scheduler(self.backend, n_together)
+        return scheduler.for_caller(cancel, name), scheduler.close
+
+    def _n_together(self, batch_size: BatchSize) -> int:
+        if batch_size == "auto":
+            return AUTO_BATCH.get(self.backend.device, AUTO_BATCH_ELSEWHERE)
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 0:
+            raise OptionError(f"batch_size={batch_size!r}: expected 'auto' or a whole number, 0 or more")
+        return batch_size
 
     def close(self) -> None:
         """Give the memory back. The model cannot be used afterwards."""
@@ -205,144 +278,18 @@ class Model:
         self.close()
 
 
-class Transcription:
-    """A transcription under way: iterate over it for segments; `transcript()` gives the whole when it has ended.
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one of several sources: its transcript, or what went wrong."""
 
-    `language` is known from the start, `language_probability` where it was detected. With `multilingual` the
-    transcript's language is the one spoken longest, which may be another. Leaving it early (`close`, or a `with` block)
-    gives its memory back.
-    """
+    source: Any
+    transcript: Transcript | None
+    error: Exception | None
 
-    def __init__(
-        self,
-        model: Model,
-        recording: Recording,
-        options: TranscribeOptions,
-        *,
-        on_progress: Callable[[Progress], None] | None = None,
-        on_mark: Callable[[Mark], None] | None = None,
-        saved: Saved | None = None,
-        cancel: Cancel | None = None,
-    ) -> None:
-        self.duration = recording.duration
-        self._model, self._recording = model, recording
-        self._on_progress, self._on_mark, self._cancel = on_progress, on_mark, cancel
-        self._segments: list[Segment] = [segment for mark in saved.marks for segment in mark.segments] if saved else []
-        self._encoded: tuple[Window, Any] | None = None
-        try:
-            self._mel = LogMel(recording, model.dims.n_mels, cancel=cancel)
-            self.language, self.language_probability = self._find_language(options, saved)
-            tokenizer = model.tokenizer(self.language, options.task)
-            self._work = LongForm(self._mel.n_frames, tokenizer, options, n_text_ctx=model.dims.n_text_ctx)
-            self._work.take_up(saved.marks if saved else ())
-        except BaseException:
-            recording.close()
-            raise
-        self._steps = self._run()
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What was wrong with the sound and did not stop the transcription."""
-        return self._recording.warnings
-
-    @property
-    def done(self) -> float:
-        """Seconds of sound that are behind it."""
-        return min(self._work.state.seek, self._mel.n_frames) / FRAMES_PER_SECOND
-
-    def __iter__(self) -> Iterator[Segment]:
-        return self._steps
-
-    def transcript(self) -> Transcript:
-        """Finish, and give the whole transcript."""
-        for _ in self._steps:
-            pass
-        language = most_spoken(self._segments, self.language)
-        return Transcript(
-            self._work.text(),
-            language,
-            tuple(self._segments),
-            self.duration,
-            self.warnings,
-            self.language_probability if language == self.language else None,
-        )
-
-    def close(self) -> None:
-        """Stop here and let go of the sound."""
-        self._steps.close()
-        self._recording.close()
-
-    def __enter__(self) -> Transcription:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _find_language(self, options: TranscribeOptions, saved: Saved | None) -> tuple[str, float | None]:
-        """Give the language, and how sure it is where it has to be detected."""
-        if saved is not None:
-            return saved.language, saved.language_probability
-        if options.language is not None:
-            return options.language, None
-        probs, self._encoded = self._model._listen(self._mel, self._recording, options, self._cancel)
-        return next(iter(probs.items()))
-
-    def _run(self) -> Any:
-        try:
-            while (window := self._work.window()) is not None:
-                raise_if_cancelled(self._cancel, self._recording.name)
-                segments = self._decode(window)
-                self._segments += segments
-                if self._on_mark is not None:
-                    self._on_mark(self._work.mark(segments))
-                yield from segments
-                if self._on_progress is not None:
-                    self._on_progress(Progress(self.done, self.duration))
-        finally:
-            self._recording.close()
-
-    def _decode(self, window: Window) -> list[Segment]:
-        """Carry one window down the line."""
-        model, work = self._model, self._work
-        features = self._encode(window)
-        if work.wants_language:
-            work.hear(self._window_language(window, features))
-            heard = work.window()
-            assert heard is not None
-            if heard.n_frames < window.n_frames:
-                features = self._encode(heard)
-            window = heard
-        request = Request(work.tokenizer, work.options, window.prompt, model.suppress_tokens, seed=(window.seek,))
-        decoded = decode(model.backend, features, request)
-        if not work.options.word_timestamps:
-            return work.accept(decoded)
-        tokens = work.text_to_align(decoded)
-        return work.accept(decoded, align(model.backend, work.tokenizer, features, tokens, window.n_frames))
-
-    def _window_language(self, window: Window, features: Any) -> WindowLanguage:
-        """Give the language of a window whose features are here, and where in it another one begins."""
-        work, model = self._work, self._model
-        probs_of = partial(detect_language, model.backend, work.tokenizer, languages=work.options.languages)
-        start, stop = window.seek / FRAMES_PER_SECOND, (window.seek + window.n_frames) / FRAMES_PER_SECOND
-        speech = speech_regions(self._recording, None, start, stop, cancel=self._cancel)
-        return window_language(
-            window,
-            work.tokenizer.language,
-            work.state.heard_language,
-            probs_of(features),
-            is_first=work.state.language is None,
-            speech=[(round(r.start * FRAMES_PER_SECOND), round(r.end * FRAMES_PER_SECOND)) for r in speech],
-            listen=lambda seek, n_frames: probs_of(self._encode(Window(seek, n_frames))),
-        )
-
-    def _encode(self, window: Window) -> Any:
-        """Encode a window, unless language detection has just done it."""
-        if self._encoded is not None:
-            first, features = self._encoded
-            self._encoded = None
-            if (first.seek, first.n_frames) == (window.seek, window.n_frames):
-                return features
-        mel: np.ndarray = self._mel.window(window.seek, window.n_frames)
-        return self._model.backend.encode(mel[None])
+def _refuse_speech_options(options: TranscribeOptions) -> None:
+    for field in fields(SpeechOptions):
+        if getattr(options, field.name) != field.default:
+            raise OptionError(
+                f"{field.name}={getattr(options, field.name)!r} without a filter for speech", hint="set vad_filter=True"
+            )

@@ -148,10 +148,21 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """What was left out of a transcript, from `start` to `end` seconds: sound that was not decoded, or text dropped."""
+
+    start: float
+    end: float
+    reason: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class Transcript:
     """A whole file: its text, its language (a code), its segments, and how long it is in seconds.
 
-    `language_probability` says how sure the detection was; None where the language was given.
+    `language_probability` says how sure the detection was; None where the language was given. `skipped` is what was
+    left out on purpose.
     """
 
     text: str
@@ -160,6 +171,7 @@ class Transcript:
     duration: float = 0.0
     warnings: tuple[str, ...] = field(default=())
     language_probability: float | None = None
+    skipped: tuple[Skipped, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Give openai-whisper's result: `text`, `segments`, `language`; after them what we know besides."""
@@ -170,18 +182,22 @@ class Transcript:
         }
         if self.language_probability is not None:
             d["language_probability"] = self.language_probability
+        if self.skipped:
+            d["skipped"] = [asdict(skipped) for skipped in self.skipped]
         return d
 
 
 @dataclass(frozen=True)
 class Mark:
-    """Where a transcription stood after a window: what the window gave, and the walk's state but for the text so far.
+    """Where a walk stood after a window: what the window gave, and the walk's state but for the text so far.
 
-    All marks of a transcription, in order, are enough to take it up again (`LongForm.take_up`).
+    All marks of a walk, in order, are enough to take it up again (`LongForm.take_up`). `stretch` says which walk it is,
+    where a recording has several.
     """
 
     segments: tuple[Segment, ...]
     walk: Mapping[str, Any]
+    stretch: int = 0
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,6 @@ WHISPER_DEFAULTS = {
     "suppress_tokens": "-1",
     "initial_prompt": None,
     "carry_initial_prompt": False,
-    "condition_on_previous_text": True,
     "temperature_increment_on_fallback": 0.2,
     "compression_ratio_threshold": 2.4,
     "logprob_threshold": -1.0,

@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import os
+import re
 import shutil
 from types import SimpleNamespace
 
@@ -98,7 +99,7 @@ def recording(tmp_path):
 def task(folder, formats=("txt", "json"), *, options=OPTIONS, **given):
     # Without timestamps each window is 30 s, so that their number is known.
     made = TranscribeOptions(**{**options, "without_timestamps": True})
-    return Task(options=made, folder=folder, formats=formats, model="random", **given)
+    return Task(options=made, folder=folder, formats=formats, model="random", **{"batch_size": 0, **given})
 
 
 def run(recording, task, model, report=None, **given):
@@ -108,6 +109,11 @@ def run(recording, task, model, report=None, **given):
 
 def outputs(folder):
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.*") if ".susurrus" not in p.parts}
+
+
+def without_figures(found):
+    """Leave out the probabilities: their last digits depend on what else was in the batch."""
+    return {name: re.sub(rb'"(avg_logprob|no_speech_prob)": [^,}]*', b"", data) for name, data in found.items()}
 
 
 def test_a_job_writes_its_outputs_and_says_what_it_does(recording, tmp_path, model):
@@ -137,7 +143,15 @@ def test_a_language_that_was_detected_is_told_once_and_not_detected_again(record
     assert told == told_again
 
 
-@pytest.mark.parametrize("given", [{}, {"channel": "split"}, {"options": {**OPTIONS, "initial_prompt": "So it was"}}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"channel": "split"},
+        {"options": {**OPTIONS, "initial_prompt": "So it was"}},
+        {"options": {**OPTIONS, "vad_filter": False}, "batch_size": 2},
+    ],
+)
 def test_a_job_that_dies_in_any_window_goes_on_there_to_the_same_outputs(recording, tmp_path, model, given):
     run(recording, task(tmp_path / "whole", **given), model)
     n_windows = model.took()
@@ -149,8 +163,12 @@ def test_a_job_that_dies_in_any_window_goes_on_there_to_the_same_outputs(recordi
         model.dies_at = None
         assert outputs(out) == {}
         run(recording, task(out, **given), model)
-        assert model.took() == n_windows  # the window it died in was not encoded
-        assert outputs(out) == outputs(tmp_path / "whole")
+        if given.get("batch_size"):
+            assert without_figures(outputs(out)) == without_figures(outputs(tmp_path / "whole"))
+        else:
+            assert outputs(out) == outputs(tmp_path / "whole")
+        # One after another, the window it died in was not encoded; together, two were under way.
+        assert model.took() <= n_windows + (1 if given.get("batch_size") else 0)
 
 
 def test_other_options_begin_anew(recording, tmp_path, model):

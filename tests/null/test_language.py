@@ -325,7 +325,7 @@ def model(monkeypatch):
         seconds = [s for s in range(int(start), int(end)) if recording.read(s * 16000, s * 16000 + 16000).any()]
         return [type("Region", (), {"start": float(s), "end": s + 1.0}) for s in seconds]
 
-    monkeypatch.setattr("susurrus.transcribe.speech_regions", speech_regions)
+    monkeypatch.setattr("susurrus.transcription.speech_regions", speech_regions)
     return Model(random_checkpoint(SMALL), LoudnessBackend())
 
 
@@ -335,7 +335,13 @@ def sound(*parts):
 
 
 LOUD, QUIET, SILENCE = 0.3, 0.02, 0.0
-GREEDY = {"temperature": 0.0, "sample_len": 12, "no_speech_threshold": None, "logprob_threshold": None}
+GREEDY = {
+    "batch_size": 0,
+    "temperature": 0.0,
+    "sample_len": 12,
+    "no_speech_threshold": None,
+    "logprob_threshold": None,
+}
 
 
 def test_silence_at_the_head_does_not_decide(model):

@@ -31,15 +31,15 @@ def mel():
 @pytest.mark.parametrize("way", ["greedy", "beams"])
 def test_many_callers_get_what_one_gets(backend, mel, way, batch_size):
     requests, direct = requests_for(way), Direct(backend)
-    want = figures([direct.decode(mel[i], request)[1] for i, request in enumerate(requests)])
+    want = figures([direct.submit(mel[i], request).result()[1] for i, request in enumerate(requests)])
     with Scheduler(backend, batch_size) as scheduler, ThreadPoolExecutor(N_WINDOWS) as pool:
         engine = scheduler.for_caller(None, "test")
 
         def ask(i):
             sound = engine.encode(mel[i]) if i % 3 == 0 else mel[i]
-            sound, decoded = engine.decode(sound, requests[i])
+            sound, decoded = engine.submit(sound, requests[i]).result(60)
             again = engine.call(lambda backend, features: backend.pick(features, [0]), sound)
-            assert engine.decode(sound, requests[i])[1].tokens == decoded.tokens
+            assert engine.submit(sound, requests[i]).result(60)[1].tokens == decoded.tokens
             assert again is not None
             return decoded
 
@@ -49,17 +49,17 @@ def test_many_callers_get_what_one_gets(backend, mel, way, batch_size):
 def test_a_window_that_cannot_be_done_fails_alone(backend, mel):
     requests = requests_for("plain")
     with Scheduler(backend, 4) as scheduler:
-        good = scheduler.decode(mel[0], requests[0])
+        good = scheduler.submit(mel[0], requests[0])
         with pytest.raises(ValueError, match="mel has shape"):
-            scheduler.decode(mel[1][:, :50], requests[1])
+            scheduler.submit(mel[1][:, :50], requests[1])
         broken = Request(requests[1].tokenizer, DecodingOptions(temperature=0.0), suppress_tokens=("no id",))
-        bad = scheduler.decode(mel[1], broken)
+        bad = scheduler.submit(mel[1], broken)
         call = scheduler.call(lambda backend, features: 1 / 0, good.result(60)[0])
         with pytest.raises(TypeError):
             bad.result(60)
         with pytest.raises(ZeroDivisionError):
             call.result(60)
-        assert scheduler.decode(mel[2], requests[2]).result(60)[1].tokens
+        assert scheduler.submit(mel[2], requests[2]).result(60)[1].tokens
 
 
 def test_a_batch_that_breaks_tells_all_its_callers_and_goes_on(backend, mel, monkeypatch):
@@ -68,12 +68,12 @@ def test_a_batch_that_breaks_tells_all_its_callers_and_goes_on(backend, mel, mon
     with Scheduler(backend, 4) as scheduler:
         with monkeypatch.context() as broken:
             broken.setattr(backend, "step", lambda *_: (_ for _ in ()).throw(MemoryError("no memory")))
-            results = [scheduler.decode(mel[i], requests[i]) for i in range(3)]
+            results = [scheduler.submit(mel[i], requests[i]) for i in range(3)]
             for result in results:
                 with pytest.raises(MemoryError):
                     result.result(60)
         assert backend.step == step
-        assert scheduler.decode(mel[0], requests[0]).result(60)
+        assert scheduler.submit(mel[0], requests[0]).result(60)
 
 
 def test_a_caller_that_is_cancelled_stops_waiting(backend, mel, monkeypatch):
@@ -87,18 +87,23 @@ def test_a_caller_that_is_cancelled_stops_waiting(backend, mel, monkeypatch):
 
     monkeypatch.setattr(backend, "step", slow)
     with Scheduler(backend, 2) as scheduler, ThreadPoolExecutor(1) as pool:
-        result = pool.submit(scheduler.for_caller(cancel, "talk.mp3").decode, mel[0], requests_for("plain")[0])
+        engine = scheduler.for_caller(cancel, "talk.mp3")
+        under_way = engine.submit(mel[0], requests_for("plain")[0])
         assert started.wait(60)
+        waiting = pool.submit(engine.encode, mel[1])
         cancel.set()
         with pytest.raises(Cancelled, match=r"talk\.mp3"):
-            result.result(60)
+            waiting.result(60)
+        given_up = engine.submit(mel[2], requests_for("plain")[2])
+        assert given_up.cancel()
         go_on.set()
+        assert under_way.result(60)
 
 
 def test_a_closed_scheduler_refuses_and_gives_up_what_it_has(backend, mel):
     scheduler = Scheduler(backend, 1)
-    results = [scheduler.decode(mel[i], requests_for("plain")[i]) for i in range(3)]
+    results = [scheduler.submit(mel[i], requests_for("plain")[i]) for i in range(3)]
     scheduler.close()
     assert any(isinstance(result.exception(60), SusurrusError) for result in results)
     with pytest.raises(SusurrusError, match="closed"):
-        scheduler.decode(mel[0], requests_for("plain")[0])
+        scheduler.submit(mel[0], requests_for("plain")[0])

@@ -12,7 +12,7 @@ from susurrus.transcribe import Model
 from susurrus.types import ModelDimensions
 
 FORMS = {"english": (80, 51864), "multilingual": (80, 51865), "large-v3": (128, 51866)}
-OPTIONS = {"temperature": 0.0, "sample_len": 12, "no_speech_threshold": None}
+OPTIONS = {"batch_size": 0, "temperature": 0.0, "sample_len": 12, "no_speech_threshold": None}
 
 
 @pytest.fixture(scope="module", params=FORMS)

@@ -16,7 +16,7 @@ JFK_TEXT = " And so my fellow Americans ask not what your country can do for you
 
 
 def test_the_text_is_openais(tiny_en, jfk):
-    transcript = tiny_en.transcribe(jfk, temperature=0.0)
+    transcript = tiny_en.transcribe(jfk, batch_size=0, temperature=0.0)
     assert transcript.text == JFK_TEXT
     assert transcript.language == "en"
     assert transcript.duration == pytest.approx(11.0, abs=0.1)
@@ -58,7 +58,44 @@ def test_a_suppressed_token_is_not_written(any_tiny_en, jfk):
 
 
 def test_silence_has_no_words(any_tiny_en):
-    assert any_tiny_en.transcribe(np.zeros(16000 * 3, dtype=np.float32)).text.strip(" .") in ("", "you")
+    silence = np.zeros(16000 * 3, dtype=np.float32)
+    transcript = any_tiny_en.transcribe(silence)
+    assert (transcript.text, transcript.segments) == ("", ())
+    assert [(s.start, s.end, s.reason) for s in transcript.skipped] == [(0.0, 3.0, "no speech")]
+    assert any_tiny_en.transcribe(silence, batch_size=0).text.strip(" .") in ("", "you")
+
+
+def test_many_at_once_are_what_each_is_alone(any_tiny_en, jfk):
+    speech = load_audio(jfk)
+    sources = [speech, np.zeros(16000, np.float32), "no-such-file.wav", speech[: 16000 * 5], np.tile(speech, 4), jfk]
+    outcomes = list(any_tiny_en.transcribe_many(sources, batch_size=3, temperature=0.0))
+    assert [outcome.source is source for outcome, source in zip(outcomes, sources, strict=True)] == [True] * 6
+    assert isinstance(outcomes[2].error, susurrus.AudioError)
+    for outcome in outcomes:
+        if outcome.error is None:
+            alone = any_tiny_en.transcribe(outcome.source, temperature=0.0)
+            assert outcome.transcript.text == alone.text
+            times = [[(s.start, s.end) for s in t.segments] for t in (outcome.transcript, alone)]
+            assert times[0] == times[1]
+
+
+def test_a_long_file_is_cut_at_pauses_and_loses_no_words(any_tiny_en, jfk):
+    speech = np.concatenate([load_audio(jfk), np.zeros(16000 * 3, np.float32)] * 6)
+    transcript = any_tiny_en.transcribe(speech, temperature=0.0, word_timestamps=True)
+    assert transcript.text.lower().count("fellow americans") == 6
+    words = [word for segment in transcript.segments for word in segment.words]
+    assert len(words) == 6 * len(JFK_TEXT.split())
+    starts = [word.start for word in words if word.word.strip().lower() == "fellow"]
+    assert np.diff(starts) == pytest.approx(14.0, abs=0.15)
+    assert [segment.id for segment in transcript.segments] == list(range(len(transcript.segments)))
+
+
+def test_text_before_each_window_and_windows_together_exclude_each_other(any_tiny_en, jfk):
+    with pytest.raises(susurrus.OptionError, match="batch_size"):
+        any_tiny_en.transcribe(jfk, batch_size=4, condition_on_previous_text=True)
+    assert any_tiny_en.plan("auto", condition_on_previous_text=True)[0] == 0
+    with pytest.raises(susurrus.OptionError, match="vad_filter"):
+        any_tiny_en.transcribe(jfk, batch_size=0, vad_threshold=0.3)
 
 
 def test_nothing_at_all_is_an_empty_transcript(any_tiny_en):

@@ -12,9 +12,10 @@ from types import ModuleType
 
 from ..errors import SusurrusError
 from . import benchmark, completion, detect_language, doctor, download, evaluate, models, plot, render, transcribe
-from .config import Config, apply, named_in, read_config
+from .config import Config, apply, named_in, read_config, settable
 from .flags import same_name
 from .parser import ListCommands, Parser, join_positionals, refuse_unknown
+from .stdout import take_any_text, to_nobody
 
 COMMANDS: dict[str, ModuleType] = {
     "transcribe": transcribe,
@@ -53,15 +54,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         args, left = parser.parse_known_args(words)
         join_positionals(commands[name], args, left)
         args.config_read = config
+        take_any_text()
         code: int = COMMANDS[name].run(args)
+        sys.stdout.flush()
         return code
+    except BrokenPipeError:
+        to_nobody()
+        return 0
     except SusurrusError as error:
         print(f"susurrus: {error}", file=sys.stderr)
         for setting in named_in(str(error), config.settings.get(name, {}), args):
             print(f"note: {setting}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
     except KeyboardInterrupt as stop:
-        print(f"susurrus: {stop or 'stopped'}", file=sys.stderr)
+        print(f"susurrus: {str(stop) or 'stopped'}", file=sys.stderr)
         return 130
 
 
@@ -80,9 +86,10 @@ def _build_parsers() -> tuple[Parser, dict[str, Parser]]:
     for name, module in COMMANDS.items():
         command = commands.add_parser(name, help=module.SUMMARY, description=module.DESCRIPTION, allow_abbrev=False)
         module.add_flags(command)
-        command.add_argument(
-            "--config", metavar="FILE|none", help="defaults from this file, or from none (default: susurrus.toml)"
-        )
+        if settable(command):
+            command.add_argument(
+                "--config", metavar="FILE|none", help="defaults from this file, or from none (default: susurrus.toml)"
+            )
         command.shorten_usage()
         parsers[name] = command
     return parser, parsers

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import OptionError
 from ..evaluation.scoring import GROUP_BY
 from ..options import TranscribeOptions
-from .flags import option_values, read_bool
+from .flags import defaults_of, given_flags, option_values, read_bool
 from .model_flags import add_model_flags, load_model
+from .stdout import show
 from .transcribe import add_decoding_flags, temperatures
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ DESCRIPTION = (
     "Transcribe the recordings of a manifest (JSON lines, CSV or TSV with the columns path, text and, if known, id and "
     "language) and say how many words are wrong, by group. The figures go to stdout."
 )
+
+WORST = 10
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +54,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", metavar="FILE", help="write the whole report, for --results and --compare")
     parser.add_argument("--html", metavar="FILE", help="write the report as a page")
-    parser.add_argument("--worst", type=int, default=10, metavar="N", help="clips to show in full (default: 10)")
+    parser.add_argument("--worst", type=int, default=WORST, metavar="N", help=f"clips to show in full (default: {WORST})")
     parser.add_argument(
         "--results",
         metavar="FILE",
@@ -95,8 +98,12 @@ def refuse_conflicts(args: argparse.Namespace) -> None:
     for first, second in pairs:
         if getattr(args, first) and getattr(args, second):
             raise OptionError(f"--{first} and --{second} do not go together")
-    if args.give_language and (args.results or args.compare):
-        raise OptionError("--give_language is for decoding, and stored results are decoded already")
+    if args.results or args.compare:
+        decoding = {"give_language": False, **defaults_of(add_model_flags, add_decoding_flags)}
+        for name in given_flags(args, decoding):
+            raise OptionError(f"--{name} is for decoding, and stored results are decoded already")
+    if args.compare and given_flags(args, {"worst": WORST}):
+        raise OptionError("--compare and --worst do not go together")
     if args.worst < 0:
         raise OptionError(f"--worst {args.worst}: expected a number of clips, 0 or more")
     for name in ("json", "html"):
@@ -130,7 +137,7 @@ def run_evaluate(args: argparse.Namespace, metrics: Metrics) -> int:
     write_report(args, report)
     if journal is not None:
         journal.remove()
-    print_result(text)
+    show(text, end="")
     return 1 if report["failed"] else 0
 
 
@@ -191,13 +198,19 @@ def decode(
 
     def options_of(clip: Clip) -> dict[str, Any]:
         own: dict[str, Any] = {"language": clip.language} if args.give_language and clip.language else {}
-        return {**options, **own, **({"word_timestamps": True} if clip.id in timed else {})}
+        timing = {"word_timestamps": True} if clip.id in timed else {}
+        return {**options, **own, **timing, "batch_size": args.batch_size}
 
     with ExitStack() as stack:
         stack.enter_context(Display(False))  # shows warnings
         model = stack.enter_context(load_model(args))
         config = run_config(
-            model, made, manifest=args.manifest, give_language=args.give_language, reference=args.reference
+            model,
+            made,
+            manifest=args.manifest,
+            give_language=args.give_language,
+            reference=args.reference,
+            batch_size=args.batch_size,
         )
         journal = stack.enter_context(Journal(Path(f"{args.json}.partial"), config)) if args.json else None
         results: dict[str, Result] = dict(journal.done) if journal else {}
@@ -215,11 +228,7 @@ def decode(
         farewell = "stopped; " + (
             "run the same command again to go on from here" if journal else "nothing is kept without --json"
         )
-        try:
-            run_interruptible(work, farewell=farewell)
-        except KeyboardInterrupt:
-            print(f"susurrus: {farewell}", file=sys.stderr)
-            raise
+        run_interruptible(work, farewell=farewell)
         return results, config, journal
 
 
@@ -280,18 +289,8 @@ def run_compare(args: argparse.Namespace, metrics: Metrics) -> int:
     comparison = compare(first, second, group_by=columns)
     if args.json:
         _write_json(args.json, {"compared": args.compare, **comparison.to_dict()})
-    print_result(terminal.comparison(comparison, *args.compare) + "\n")
+    show(terminal.comparison(comparison, *args.compare))
     return 0
-
-
-def print_result(text: str) -> None:
-    """Print what was asked for; letters that the terminal has no bytes for become question marks."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")
-    try:
-        print(text, end="", flush=True)
-    except BrokenPipeError:  # `susurrus ... | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def write_report(args: argparse.Namespace, report: Mapping[str, Any]) -> None:

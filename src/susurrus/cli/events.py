@@ -1,11 +1,11 @@
 """What the command line tells other programs: one JSON object a line on stdout, for `--json_progress True`.
 
-Every event has `event` and, but for the last, `file`. docs/guides/many-files.md lists them.
+Every event has `event` and, but for the summary, `file`. docs/guides/many-files.md lists them.
 """
 
 from __future__ import annotations
 
-import json
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,14 +13,14 @@ from typing import Any
 
 from ..errors import SusurrusError
 from ..types import Progress, Segment
+from .stdout import show_json
 
 
 class Events:
-    """A report of jobs as lines of JSON."""
+    """Tells of a run in lines of JSON. Files that are under way at once tell of themselves in turn."""
 
     def __init__(self) -> None:
-        self._file = ""
-        self._began, self._done_before = 0.0, 0.0
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Events:
         return self
@@ -28,9 +28,30 @@ class Events:
     def __exit__(self, *exc: object) -> None:
         pass
 
+    def job(self, name: str) -> JobEvents:
+        """Give what tells of one file."""
+        return JobEvents(self, name)
+
+    def summary(self, counts: dict[str, int]) -> None:
+        """Tell how many files were done, skipped, failed."""
+        self.tell("summary", **counts)
+
+    def tell(self, event: str, **what: Any) -> None:
+        """Put out an event."""
+        with self._lock:
+            show_json({"event": event, **what})
+
+
+class JobEvents:
+    """Tells of one file: a report of its job."""
+
+    def __init__(self, events: Events, name: str) -> None:
+        self._events, self._file = events, name
+        self._began, self._done_before = 0.0, 0.0
+
     def start(self, name: str, duration: float, done: float) -> None:
-        """Tell that a file is about to be transcribed."""
-        self._file, self._began, self._done_before = name, time.perf_counter(), done
+        """Tell that the file, or a channel of it, is about to be transcribed."""
+        self._began, self._done_before = time.perf_counter(), done
         self._tell("start", duration=duration, done=done)
 
     def language(self, name: str, code: str, probability: float | None) -> None:
@@ -42,31 +63,23 @@ class Events:
         self._tell("segment", **segment.to_dict())
 
     def progress(self, progress: Progress) -> None:
-        """Tell how far the file is, and how many times faster than real time it goes."""
+        """Tell how far it is, and how many times faster than real time it goes."""
         seconds = time.perf_counter() - self._began
         speed = (progress.done - self._done_before) / max(seconds, 1e-9)
         self._tell("progress", done=progress.done, total=progress.total, speed=round(speed, 2))
 
     def finish(self, name: str, outputs: Sequence[Path]) -> None:
-        """Tell that a file's outputs are written."""
-        self._file = name
+        """Tell that its outputs are written."""
         self._tell("done", outputs=[str(output) for output in outputs])
 
     def skip(self, name: str, reason: str) -> None:
-        """Tell that a file needs nothing."""
-        self._file = name
+        """Tell that it needs nothing."""
         self._tell("skipped", reason=reason)
 
     def fail(self, name: str, error: Exception) -> None:
-        """Tell why a file failed."""
-        self._file = name
+        """Tell why it failed."""
         ours = error if isinstance(error, SusurrusError) else SusurrusError(str(error))
         self._tell("failed", error=ours.message, hint=ours.hint)
 
-    def summary(self, counts: dict[str, int]) -> None:
-        """Tell how many files were done, skipped, failed."""
-        self._tell("summary", **counts)
-
     def _tell(self, event: str, **what: Any) -> None:
-        who = {"file": self._file} if event != "summary" else {}
-        print(json.dumps({"event": event, **who, **what}, ensure_ascii=False), flush=True)
+        self._events.tell(event, file=self._file, **what)

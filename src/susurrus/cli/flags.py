@@ -6,7 +6,7 @@ Booleans are the words True and False and optional values accept None, as in ope
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -45,6 +45,25 @@ def option_values(args: argparse.Namespace, options: type) -> dict[str, Any]:
     return {field.name: getattr(args, field.name) for field in fields(options) if hasattr(args, field.name)}
 
 
+def defaults_of(*adders: Callable[[argparse.ArgumentParser], None]) -> dict[str, Any]:
+    """Give the defaults of the flags that these functions add to a parser."""
+    parser = argparse.ArgumentParser(add_help=False)
+    for add in adders:
+        add(parser)
+    return vars(parser.parse_args([]))
+
+
+def given_flags(args: argparse.Namespace, defaults: Mapping[str, Any]) -> list[str]:
+    """List those flags that have another value than their default; what a config file sets was not given."""
+    config = getattr(args, "config_read", None)
+    settings = config.settings.get(args.command, {}) if config is not None else {}
+    return [
+        name
+        for name, default in defaults.items()
+        if (value := getattr(args, name)) != default and not (name in settings and settings[name].value == value)
+    ]
+
+
 def read_bool(text: str) -> bool:
     """Read True or False.
 
@@ -77,6 +96,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "float": float,
     "bool": read_bool,
     "ids": str,
+    "bool?": optional(read_bool),
     "str?": optional(str),
     "int?": optional(int),
     "float?": optional(float),
@@ -87,6 +107,7 @@ METAVARS = {
     "float": "X",
     "bool": "True|False",
     "ids": "IDS",
+    "bool?": "True|False|None",
     "str?": "TEXT",
     "int?": "N",
     "float?": "X",

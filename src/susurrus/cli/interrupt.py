@@ -56,6 +56,8 @@ def run_interruptible(work: Callable[[Cancel], T], *, farewell: str = "stopped")
         raise KeyboardInterrupt(farewell) if by_key else SystemExit(143) from None
     finally:
         _on_sigterm(before)
+    if errors and isinstance(errors[0], KeyboardInterrupt):
+        raise KeyboardInterrupt(farewell) from errors[0]
     if errors:
         raise errors[0]
     return result[0]

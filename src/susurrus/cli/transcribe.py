@@ -9,6 +9,9 @@ import argparse
 import logging
 import math
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,12 +25,15 @@ if TYPE_CHECKING:
     from ..inputs import Input
     from ..jobs import Task
     from ..transcribe import Model
-    from .events import Events
-    from .progress import Display
+    from .events import Events, JobEvents
+    from .progress import Display, JobDisplay
 
 SUMMARY = "speech in files to text and subtitles"
 DESCRIPTION = "Transcribe any audio or video. Flags may be spelled with _ or -."
 FAREWELL = "stopped; run the same command again to go on from here"
+
+N_FILES = 8
+"""Files that are under way at once; the windows of fewer would not fill a batch when they are short."""
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +112,14 @@ def add_output_flags(parser: argparse.ArgumentParser) -> None:
 def add_decoding_flags(parser: argparse.ArgumentParser) -> None:
     """Add what says how sound becomes text."""
     decoding = parser.add_argument_group("decoding")
+    decoding.add_argument(
+        "--batch_size",
+        type=read_batch_size,
+        default="auto",
+        metavar="auto|N|0",
+        help="windows to cut at pauses and decode together; 0: one after another, each with the text before it, as"
+        " openai-whisper does (default: auto)",
+    )
     decoding.add_argument("--temperature", type=float, default=0.0, metavar="X", help="first temperature (default: 0)")
     decoding.add_argument(
         "--temperature_increment_on_fallback",
@@ -129,25 +143,34 @@ def run(args: argparse.Namespace) -> int:
 
 
 def run_all(inputs: list[Input], task: Task, args: argparse.Namespace, cancel: Cancel) -> int:
-    """Run the jobs one after another; give the exit code."""
-    from ..jobs import run_job
-
-    model = LazyModel(args)
+    """Run the jobs, several at once where windows are decoded together; give the exit code."""
     counts = {"done": 0, "failed": 0, "skipped": 0}
-    with report_for(args) as report, model:
-        for source in inputs:
-            try:
-                is_done = run_job(source, task, model.get, report, cancel=cancel)
-                counts["done" if is_done else "skipped"] += 1
-            except Exception as error:
-                if error is model.error or isinstance(error, Cancelled):
-                    raise
-                if not isinstance(error, (SusurrusError, OSError)):
-                    logger.error("%s: this is a fault of Susurrus: please report it", source.name, exc_info=error)
-                report.fail(source.name, error)
-                counts["failed"] += 1
+    n_at_once = min(len(inputs), N_FILES) if task.decodes_together else 1
+    with report_for(args) as report, SharedModel(args, task) as model, ThreadPoolExecutor(max(n_at_once, 1)) as pool:
+        results = [pool.submit(run_one, source, task, model, report.job(source.name), cancel) for source in inputs]
+        try:
+            for result in results:
+                counts[result.result()] += 1
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
         report.summary(counts)
     return 1 if counts["failed"] else 0
+
+
+def run_one(source: Input, task: Task, model: SharedModel, report: JobDisplay | JobEvents, cancel: Cancel) -> str:
+    """Run a job; say what became of it. Raises: Cancelled, and what a model that cannot be loaded raised."""
+    from ..jobs import run_job
+
+    try:
+        return "done" if run_job(source, task, model.get, report, cancel=cancel) else "skipped"
+    except Exception as error:
+        if error is model.error or isinstance(error, Cancelled):
+            raise
+        if not isinstance(error, (SusurrusError, OSError)):
+            logger.error("%s: this is a fault of Susurrus: please report it", source.name, exc_info=error)
+        report.fail(source.name, error)
+        return "failed"
 
 
 def report_for(args: argparse.Namespace) -> Display | Events:
@@ -161,30 +184,37 @@ def report_for(args: argparse.Namespace) -> Display | Events:
     return Display(args.verbose)
 
 
-class LazyModel:
-    """Loads the model when it is first asked for: there may be nothing to decode."""
+class SharedModel:
+    """Loads the model when it is first asked for, since there may be nothing to decode, and lets all jobs share it."""
 
-    def __init__(self, args: argparse.Namespace) -> None:
-        self._args = args
+    def __init__(self, args: argparse.Namespace, task: Task) -> None:
+        self._args, self._task = args, task
         self._model: Model | None = None
+        self._lock = threading.Lock()
+        self._stack = ExitStack()
         self.error: Exception | None = None
 
     def get(self) -> Model:
         """Give the model. `error` is what was raised, if it could not be loaded: no other input will fare better."""
-        if self._model is None:
-            try:
-                self._model = load_model(self._args)
-            except Exception as error:
-                self.error = error
-                raise
-        return self._model
+        with self._lock:
+            if self.error is not None:
+                raise self.error
+            if self._model is None:
+                try:
+                    model = self._stack.enter_context(load_model(self._args))
+                    if self._task.decodes_together:
+                        self._stack.enter_context(model.together(self._task.batch_size))
+                except Exception as error:
+                    self.error = error
+                    raise
+                self._model = model
+            return self._model
 
-    def __enter__(self) -> LazyModel:
+    def __enter__(self) -> SharedModel:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._model is not None:
-            self._model.close()
+        self._stack.close()
 
 
 def make_task(args: argparse.Namespace) -> Task:
@@ -206,6 +236,7 @@ def make_task(args: argparse.Namespace) -> Task:
         formats=formats,
         subtitles=subtitles,
         channel=args.channel,
+        batch_size=args.batch_size,
         resume=args.resume,
         skip_existing=args.skip_existing,
         model=model_identity(args),
@@ -222,6 +253,19 @@ def model_identity(args: argparse.Namespace) -> dict[str, Any]:
         files = [path, *path.iterdir()] if path.is_dir() else [path]
         how |= {"model": str(path.resolve()), "mtime_ns": max(file.stat().st_mtime_ns for file in files)}
     return {"susurrus": version("susurrus"), **how}
+
+
+def read_batch_size(text: str) -> int | Literal["auto"]:
+    """Read a number of windows, or `auto`.
+
+    >>> read_batch_size("8"), read_batch_size("auto")
+    (8, 'auto')
+    """
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected auto or a number from 0 on, not {text!r}")
+    return int(text)
 
 
 def read_channel(text: str) -> int | Literal["split"] | None:

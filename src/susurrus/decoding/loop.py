@@ -8,6 +8,7 @@ Source: openai/whisper, decoding.py, GreedyDecoder; the shape of the loop follow
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,12 +95,8 @@ def begin(
 
 def write(backend: Backend, rules: Rules, state: LoopState, go_on: Callable[[LoopState], Any]) -> LoopState:
     """Write tokens while `go_on`, which may be asked only every few tokens. Rows that are done stay as they are."""
-
-    def body(state: LoopState) -> LoopState:
-        logits, cache = backend.step(state.token, state.cache)
-        return _choose(backend.ops, rules, logits, state._replace(cache=cache))
-
-    ended: LoopState = backend.ops.while_loop(go_on, body, state)
+    # A partial over the same objects is the same body: a device may have recorded it.
+    ended: LoopState = backend.ops.while_loop(go_on, partial(_write_one, backend, rules), state)
     return ended
 
 
@@ -154,6 +151,11 @@ def select_rows(backend: Backend, state: LoopState, rows: Sequence[int]) -> Loop
         temperature=pick(state.temperature),
         uniforms=pick(state.uniforms),
     )
+
+
+def _write_one(backend: Backend, rules: Rules, state: LoopState) -> LoopState:
+    logits, cache = backend.step(state.token, state.cache)
+    return _choose(backend.ops, rules, logits, state._replace(cache=cache))
 
 
 def _choose(ops: Ops, rules: Rules, logits: Array, state: LoopState) -> LoopState:
