@@ -113,6 +113,7 @@ def main() -> int:
     parser.add_argument("--long", help="a long file of the folder")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--model", default="tiny.en")
+    parser.add_argument("--batch_size", default="0", help="0: at most one window is under way; auto, N: several")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     inputs = clips_of(args.audio, args.clips) + ([args.audio / args.long] if args.long else [])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from ..errors import SusurrusError
 from ..options import TranscribeOptions
 from .flags import add_option_flags, option_values, read_bool
 from .model_flags import add_model_flags, load_model
+from .stdout import show, show_json
 
 if TYPE_CHECKING:
     from ..inputs import Input
@@ -55,9 +55,9 @@ def run(args: argparse.Namespace) -> int:
                     file=sys.stderr,
                 )
             elif not args.json:
-                print(_line(result), flush=True)
+                show(_line(result))
     if args.json:
-        print(json.dumps(results, ensure_ascii=False, indent=2))
+        show_json(results, indent=2)
     return 1 if any("error" in result for result in results) else 0
 
 

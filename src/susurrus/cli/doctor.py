@@ -23,6 +23,7 @@ from .config import user_file
 from .flags import read_bool
 from .machine import free_bytes, guarded, memory_bytes, n_cores, processor, processor_features, why_not_writable
 from .model_flags import add_place_flags
+from .stdout import show_json
 from .table import megabytes
 
 SUMMARY = "look over this machine: backends, speed, models, what is missing"
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     """Print what is found; 0 when something can be transcribed here, 1 when nothing can."""
     found = examine(args)
     if args.json:
-        print(json.dumps(found, ensure_ascii=False, indent=2))
+        show_json(found, indent=2)
     else:
         for label, line in _report(found):
             print(f"{label:<10} {line}")

@@ -54,7 +54,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", metavar="FILE", help="write the whole report, for --results and --compare")
     parser.add_argument("--html", metavar="FILE", help="write the report as a page")
-    parser.add_argument("--worst", type=int, default=WORST, metavar="N", help=f"clips to show in full (default: {WORST})")
+    parser.add_argument(
+        "--worst", type=int, default=WORST, metavar="N", help=f"clips to show in full (default: {WORST})"
+    )
     parser.add_argument(
         "--results",
         metavar="FILE",

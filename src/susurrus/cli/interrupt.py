@@ -18,7 +18,7 @@ from ..cancel import Cancel
 
 T = TypeVar("T")
 
-GRACE_S = 0.7
+GRACE_S = 0.4
 """How long work that was asked to stop may take to do so."""
 
 

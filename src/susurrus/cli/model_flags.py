@@ -59,7 +59,17 @@ def dtype(args: argparse.Namespace) -> str:
         return args.dtype or "auto"
     if args.dtype is not None:
         raise OptionError("--fp16 and --dtype both name a precision", hint="leave --fp16 out")
-    if args.fp16 and args.device == "cpu":
+    if args.fp16 and _device(args) == "cpu":
         logger.warning("float16 is slow on a CPU: float32 is used instead")
         return "float32"
     return "float16" if args.fp16 else "float32"
+
+
+def _device(args: argparse.Namespace) -> str:
+    """Give the device of the flags; of `auto`, the one that the backend will take."""
+    if args.device != "auto":
+        return str(args.device)
+    from ..backends import PREFERENCE, availability
+
+    names = PREFERENCE if args.backend == "auto" else (args.backend,)
+    return next((device for name in names for device in availability(name).devices), "cpu")

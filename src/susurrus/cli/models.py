@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .flags import read_bool
 from .model_flags import add_place_flags
+from .stdout import show_json
 from .table import megabytes, print_table
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     folder = Path(args.model_dir).expanduser() if args.model_dir is not None else None
     rows = [describe(entry, folder) for entry in MODELS.values()]
     if args.json:
-        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        show_json(rows, indent=2)
     else:
         _print(rows)
     return 0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 class ListCommands(argparse.HelpFormatter):
@@ -24,6 +25,11 @@ class ListCommands(argparse.HelpFormatter):
 
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are two lines, not a page of flags."""
+
+    def __init__(self, *args: Any, **given: Any) -> None:
+        super().__init__(*args, **given)
+        # As from Python 3.14 on: `--suppress_tokens -1,50257` gives a value, and no flag begins with a digit.
+        self._negative_number_matcher = re.compile(r"-\.?\d")
 
     def error(self, message: str) -> NoReturn:
         """Say what was not understood and how it is written, and end with exit code 2."""

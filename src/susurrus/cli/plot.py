@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AudioError, OptionError
-from .flags import optional
+from .flags import defaults_of, given_flags, optional
 from .model_flags import add_model_flags, load_model
 
 if TYPE_CHECKING:
@@ -82,17 +82,11 @@ def run(args: argparse.Namespace) -> int:
 
 def refuse_unused(args: argparse.Namespace) -> None:
     """Refuse a flag that only the other kind of picture takes; defaults of a config file are no flags."""
-    models = argparse.ArgumentParser(add_help=False)
-    add_model_flags(models)
-    defaults: dict[str, Any] = {"language": None, **vars(models.parse_args([]))}
+    unused: dict[str, Any] = {"language": None, **defaults_of(add_model_flags)}
     if args.kind == "alignment":
-        defaults = {"view": "waveform", "row_seconds": 10.0}
-    config = getattr(args, "config_read", None)
-    settings = config.settings.get("plot", {}) if config is not None else {}
-    for name, default in defaults.items():
-        value = getattr(args, name)
-        if value != default and not (name in settings and settings[name].value == value):
-            raise OptionError(f"--{name} does nothing with --kind {args.kind}", hint="leave it out, or change --kind")
+        unused = {"view": "waveform", "row_seconds": 10.0}
+    for name in given_flags(args, unused):
+        raise OptionError(f"--{name} does nothing with --kind {args.kind}", hint="leave it out, or change --kind")
 
 
 def default_output(args: argparse.Namespace) -> Path:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ..errors import OptionError, SusurrusError
 from ..options import SubtitleOptions
 from .flags import add_option_flags, option_values
+from .stdout import show
 
 if TYPE_CHECKING:
     from ..types import Transcript
@@ -85,7 +86,7 @@ def render_file(path: Path, stem: Path, formats: Sequence[str], options: Subtitl
     for format in formats:
         target = stem.with_name(f"{stem.name}.{format}")
         save(transcript, format, target, options)
-        print(os.path.relpath(target) if target.is_relative_to(Path.cwd()) else target)
+        show(str(os.path.relpath(target) if target.is_relative_to(Path.cwd()) else target))
 
 
 def render_stdin(args: argparse.Namespace, formats: Sequence[str], options: SubtitleOptions) -> int:
