@@ -7,6 +7,7 @@ A job opens the input, transcribes its channels, keeps a journal of each window,
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import tempfile
 from collections.abc import Callable, Sequence
@@ -21,9 +22,13 @@ from .errors import OutputError
 from .inputs import Input
 from .journal import FOLDER, Journal
 from .options import SubtitleOptions, TranscribeOptions
-from .transcribe import BatchSize, Model
+from .stretches import BatchSize, settle
+from .transcribe import Model
 from .types import Progress, Segment, Transcript
 from .writers import save
+
+MOST_BYTES = 220
+"""Of 255 that file systems allow for a name."""
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +72,7 @@ class Task:
     @property
     def decodes_together(self) -> bool:
         """Say whether windows are decoded together, or one after another."""
-        return self.batch_size != 0 and not self.options.condition_on_previous_text
+        return settle(self.batch_size, self.options)[0]
 
 
 def run_job(
@@ -165,10 +170,22 @@ def _open_journal(source: Input, task: Task, cancel: Cancel | None) -> Journal:
         "options": asdict(task.options),
     }
     stem = _stem(source, task)
-    journal = Journal(stem.parent / FOLDER / f"{stem.name}.jsonl", key)
+    journal = Journal(stem.parent / FOLDER / journal_name(stem.name), key)
     if journal.changed:
         logger.info("%s: begun anew, since %s changed", source.name, ", ".join(journal.changed))
     return journal
+
+
+def journal_name(name: str) -> str:
+    """Give the name of an output's journal: as long a name as file systems allow leaves no room for a suffix.
+
+    >>> journal_name("talk"), len(journal_name("long " * 50).encode()) <= 255
+    ('talk.jsonl', True)
+    """
+    data = name.encode("utf-8", "surrogateescape")
+    if len(data) > MOST_BYTES:
+        name = f"{data[:MOST_BYTES].decode('utf-8', 'ignore')}-{hashlib.sha256(data).hexdigest()[:16]}"
+    return f"{name}.jsonl"
 
 
 def _missing_outputs(source: Input, task: Task, journal: Journal) -> list[str]:

@@ -85,7 +85,7 @@ class Journal:
         """Note that a part is transcribed to its end; its segments are those of its marks."""
         d = asdict(transcript)
         del d["segments"]
-        self._append({"part": part, "end": d})
+        self._append({"part": part, "end": d, "n_marks": len(self.parts[part].marks)})
 
     def wrote(self, format: str, how: Any) -> None:
         """Note that an output is complete, and what it was made with besides the key."""
@@ -105,13 +105,7 @@ class Journal:
         found = self.parts.get(part)
         if found is None or found.end is None:
             return None
-        in_order = sorted(found.marks, key=lambda mark: mark.stretch)
-        made = (segment for mark in in_order for segment in mark.segments)
-        segments = tuple(replace(segment, id=i) for i, segment in enumerate(made))
-        skipped = tuple(Skipped(**skipped) for skipped in found.end["skipped"])
-        return Transcript(
-            **{**found.end, "segments": segments, "warnings": tuple(found.end["warnings"]), "skipped": skipped}
-        )
+        return _transcript(found)
 
     def transcripts(self) -> list[Transcript] | None:
         """Give the transcripts of all parts, None while one is missing."""
@@ -206,11 +200,26 @@ class Journal:
             mark = Mark(tuple(map(Segment.from_dict, record["segments"])), record["walk"], record["stretch"])
             self.parts[record["part"]].marks.append(mark)
         elif "end" in record:
-            self.parts[record["part"]].end = record["end"]
+            part = self.parts[record["part"]]
+            if record["n_marks"] != len(part.marks):
+                raise ValueError("marks are missing")
+            _transcript(replace(part, end=record["end"]))  # what is no transcript is cut off here
+            part.end = record["end"]
         elif "wrote" in record:
             self.written[record["wrote"]] = record["how"]
         else:
             self.is_delivered = record["delivered"]
+
+
+def _transcript(part: Part) -> Transcript:
+    """Put together what a part that has ended holds."""
+    assert part.end is not None
+    in_order = sorted(part.marks, key=lambda mark: mark.stretch)
+    made = (segment for mark in in_order for segment in mark.segments)
+    segments = tuple(replace(segment, id=i) for i, segment in enumerate(made))
+    skipped = tuple(Skipped(**skipped) for skipped in part.end["skipped"])
+    warnings = tuple(part.end["warnings"])
+    return Transcript(**{**part.end, "segments": segments, "warnings": warnings, "skipped": skipped})
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:

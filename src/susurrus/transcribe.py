@@ -10,9 +10,9 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from os import PathLike
-from typing import Any, Literal
+from typing import Any
 
 from .audio import Recording
 from .backends import Backend, open_backend
@@ -21,15 +21,14 @@ from .checkpoints import load_checkpoint
 from .errors import OptionError
 from .features import LogMel
 from .languages import language_name
-from .options import SpeechOptions, TranscribeOptions, make_options
+from .options import TranscribeOptions, make_options
 from .schedule import Direct, Engine, Scheduler
+from .stretches import BatchSize, settle
 from .tokenizer import Tokenizer
 from .transcription import Transcription, Voice, listen
 from .types import Checkpoint, Mark, ModelDimensions, Progress, Saved, Segment, Transcript
 
 logger = logging.getLogger(__name__)
-
-BatchSize = int | Literal["auto"]
 
 AUTO_BATCH = {"cpu": 8}
 AUTO_BATCH_ELSEWHERE = 32
@@ -184,27 +183,8 @@ class Model:
 
         Raises: OptionError for options that this model, or this way, cannot honour.
         """
-        options = self.options(**given)
-        n_together = self._n_together(batch_size)
-        if options.condition_on_previous_text and n_together:
-            if batch_size != "auto":
-                raise OptionError(
-                    f"condition_on_previous_text=True with batch_size={batch_size}: windows that are decoded together"
-                    " cannot each have the text before them",
-                    hint="leave one of the two out",
-                )
-            n_together = 0
-        conditions = options.condition_on_previous_text
-        filters = options.vad_filter
-        options = replace(
-            options,
-            # Together, it is the text before a window in its own stretch: what was left unfinished there.
-            condition_on_previous_text=True if conditions is None else conditions,
-            vad_filter=n_together > 0 if filters is None else filters,
-        )
-        if not options.vad_filter:
-            _refuse_speech_options(options)
-        return n_together, options
+        are_together, options = settle(batch_size, self.options(**given))
+        return self._n_together(batch_size) if are_together else 0, options
 
     def detect_language(
         self, source: Any, *, sample_rate: int | None = None, cancel: Cancel | None = None, **options: Any
@@ -261,11 +241,7 @@ class Model:
         return scheduler.for_caller(cancel, name), scheduler.close
 
     def _n_together(self, batch_size: BatchSize) -> int:
-        if batch_size == "auto":
-            return AUTO_BATCH.get(self.backend.device, AUTO_BATCH_ELSEWHERE)
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 0:
-            raise OptionError(f"batch_size={batch_size!r}: expected 'auto' or a whole number, 0 or more")
-        return batch_size
+        return AUTO_BATCH.get(self.backend.device, AUTO_BATCH_ELSEWHERE) if batch_size == "auto" else batch_size
 
     def close(self) -> None:
         """Give the memory back. The model cannot be used afterwards."""
@@ -285,11 +261,3 @@ class Outcome:
     source: Any
     transcript: Transcript | None
     error: Exception | None
-
-
-def _refuse_speech_options(options: TranscribeOptions) -> None:
-    for field in fields(SpeechOptions):
-        if getattr(options, field.name) != field.default:
-            raise OptionError(
-                f"{field.name}={getattr(options, field.name)!r} without a filter for speech", hint="set vad_filter=True"
-            )

@@ -150,6 +150,8 @@ def test_what_is_not_understood_exits_with_2(argv, capsys):
         ["-f", "docx"],
         ["--input_list", "no-such-list.txt"],
         ["--subtitle_preset", "cinema"],
+        ["--condition_on_previous_text", "True", "--batch_size", "4"],
+        ["--batch_size", "0", "--vad_threshold", "0.3"],
         ["--patience", "2", "--beam_size", "None"],
         ["--clip_timestamps", "3,1"],
         ["--max_line_count", "2", "--word_timestamps", "True"],

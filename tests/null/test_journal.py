@@ -87,6 +87,19 @@ def test_what_is_no_journal_is_begun_anew(tmp_path, junk):
         assert journal.was_kept
 
 
+@pytest.mark.parametrize(
+    "spoil", [lambda lines: lines[:2] + lines[3:], lambda lines: [*lines[:-1], b'{"part": 0, "end": {}}\n']]
+)
+def test_a_journal_that_was_meddled_with_counts_up_to_there(tmp_path, spoil):
+    path = written(tmp_path / "j.jsonl")
+    with Journal(path, KEY) as journal:
+        journal.end(0, Transcript(" Olé", "es", tuple(map(segment, range(3))), 12.5))
+    path.write_bytes(b"".join(spoil(path.read_bytes().splitlines(keepends=True))))
+    with Journal(path, KEY) as journal:
+        assert journal.transcripts() is None
+        assert journal.saved(0).marks
+
+
 def test_another_key_begins_anew_and_says_what_changed(tmp_path):
     path = written(tmp_path / "j.jsonl")
     with Journal(path, {**KEY, "options": {**KEY["options"], "beam_size": 5}}) as journal:

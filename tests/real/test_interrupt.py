@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -64,6 +65,11 @@ def undisturbed(any_tiny_en, long_speech, tmp_path_factory):
     return (out / "long.json").read_bytes(), n_windows
 
 
+def without_last_digits(data):
+    """Round the probabilities: their last digits depend on what else was in the batch."""
+    return re.sub(rb'": (-?[0-9.]+(e-[0-9]+)?)', lambda found: b'": %.3f' % float(found[1]), data)
+
+
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_what_is_stopped_goes_on_where_it_was(long_speech, undisturbed, tmp_path, sign, code):
     whole, n_windows = undisturbed
@@ -85,4 +91,4 @@ def test_what_is_stopped_goes_on_where_it_was(long_speech, undisturbed, tmp_path
     assert process.returncode == 0, stderr
     assert begun["done"] > 0
     assert n_first + sum('"progress"' in line for line in stdout.splitlines()) <= n_windows
-    assert (tmp_path / "long.json").read_bytes() == whole
+    assert without_last_digits((tmp_path / "long.json").read_bytes()) == without_last_digits(whole)

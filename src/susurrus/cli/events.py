@@ -15,11 +15,17 @@ from ..errors import SusurrusError
 from ..types import Progress, Segment
 from .stdout import show_json
 
+QUIET = ("start", "language", "segment", "progress", "done", "skipped")
+
 
 class Events:
-    """Tells of a run in lines of JSON. Files that are under way at once tell of themselves in turn."""
+    """Tells of a run in lines of JSON. Files that are under way at once tell of themselves in turn.
 
-    def __init__(self) -> None:
+    `verbose` False: all but the segments; None: failures and the summary alone.
+    """
+
+    def __init__(self, verbose: bool | None = True) -> None:
+        self._left_out: tuple[str, ...] = QUIET if verbose is None else () if verbose else ("segment",)
         self._lock = threading.Lock()
 
     def __enter__(self) -> Events:
@@ -38,6 +44,8 @@ class Events:
 
     def tell(self, event: str, **what: Any) -> None:
         """Put out an event."""
+        if event in self._left_out:
+            return
         with self._lock:
             show_json({"event": event, **what})
 

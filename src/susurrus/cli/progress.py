@@ -111,7 +111,7 @@ class JobDisplay:
         from ..languages import language_name
 
         sure = "" if probability is None else f" ({100 * probability:.0f} %)"
-        self._note(f"detected language: {language_name(code)}{sure}")
+        self._note(f"{name}: detected language: {language_name(code)}{sure}")
 
     def segment(self, segment: Segment) -> None:
         """Show a segment's text."""

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 SUMMARY = "speech in files to text and subtitles"
 DESCRIPTION = "Transcribe any audio or video. Flags may be spelled with _ or -."
-FAREWELL = "stopped; run the same command again to go on from here"
 
 N_FILES = 8
 """Files that are under way at once; the windows of fewer would not fill a batch when they are short."""
@@ -90,7 +89,8 @@ def add_output_flags(parser: argparse.ArgumentParser) -> None:
         type=read_bool,
         default=False,
         metavar="True|False",
-        help="show what happens as lines of JSON, for programs (default: False)",
+        help="show what happens as lines of JSON, for programs; with --verbose False without the segments,"
+        " with None failures and the summary alone (default: False)",
     )
     output.add_argument(
         "--skip_existing",
@@ -139,7 +139,8 @@ def run(args: argparse.Namespace) -> int:
     task = make_task(args)
     inputs = find_inputs(args.audio, input_list=args.input_list, max_download_mb=args.max_download_mb)
     make_folder(task.folder)
-    return run_interruptible(lambda cancel: run_all(inputs, task, args, cancel), farewell=FAREWELL)
+    farewell = "stopped; run the same command again to go on from here" if args.resume else "stopped"
+    return run_interruptible(lambda cancel: run_all(inputs, task, args, cancel), farewell=farewell)
 
 
 def run_all(inputs: list[Input], task: Task, args: argparse.Namespace, cancel: Cancel) -> int:
@@ -178,7 +179,7 @@ def report_for(args: argparse.Namespace) -> Display | Events:
     if args.json_progress:
         from .events import Events
 
-        return Events()
+        return Events(args.verbose)
     from .progress import Display
 
     return Display(args.verbose)
@@ -220,6 +221,7 @@ class SharedModel:
 def make_task(args: argparse.Namespace) -> Task:
     """Give what is to be done with every input. Raises: OptionError, before any model is loaded."""
     from ..jobs import Task
+    from ..stretches import settle
     from ..writers import check_subtitles, parse_formats, wants_words
 
     if args.skip_existing and not args.resume:
@@ -230,8 +232,10 @@ def make_task(args: argparse.Namespace) -> Task:
     if wants_words(subtitles) and args.task == "transcribe":  # the words of a translation have no times of their own
         options["word_timestamps"] = True
     check_subtitles(subtitles, formats, has_words=options["word_timestamps"])
+    made = TranscribeOptions(**options)
+    settle(args.batch_size, made)
     return Task(
-        options=TranscribeOptions(**options),
+        options=made,
         folder=Path(args.output_dir),
         formats=formats,
         subtitles=subtitles,
@@ -299,6 +303,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OptionError(f"--output_dir {folder}: {error.strerror}", hint="name a folder you may write to") from None
+        reason = "is a file, not a folder" if folder.is_file() else error.strerror
+        raise OptionError(f"--output_dir {folder}: {reason}", hint="name a folder you may write to") from None
     if not os.access(folder, os.W_OK):
         raise OptionError(f"--output_dir {folder}: not writable", hint="name a folder you may write to")
