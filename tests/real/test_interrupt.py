@@ -36,6 +36,7 @@ def start(path, out):
     argv = ["transcribe", path, "--model", "tiny.en", "--offline", "True", "--beam_size", "None", "-o", out]
     # The same words again and again look like a loop: without this each window would be decoded six times.
     argv += ["-f", "json", "--json_progress", "True", "--temperature_increment_on_fallback", "None"]
+    argv += ["--dtype", "float32"]  # in half precision what else is in the batch shows earlier
     return subprocess.Popen(
         [sys.executable, "-m", "susurrus", *map(str, argv)],
         stdout=subprocess.PIPE,
