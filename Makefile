@@ -25,7 +25,7 @@ docs: $(VENV)/.test
 	$(BIN)/python docs/reference/generate.py
 
 clean:
-	rm -rf $(VENV) jfk.srt
+	rm -rf $(VENV) jfk.srt .susurrus
 
 # The core and a small model that runs on NumPy alone: a small download, no framework.
 $(VENV)/.demo: pyproject.toml

@@ -13,6 +13,17 @@ class Cancel(Protocol):
     def is_set(self) -> bool: ...
 
 
+class AnyOf:
+    """Is set as soon as one of several is."""
+
+    def __init__(self, *cancels: Cancel | None) -> None:
+        self._cancels = [cancel for cancel in cancels if cancel is not None]
+
+    def is_set(self) -> bool:
+        """Say whether to stop."""
+        return any(cancel.is_set() for cancel in self._cancels)
+
+
 def raise_if_cancelled(cancel: Cancel | None, name: str) -> None:
     """Raises: Cancelled, when the caller asked to stop."""
     if cancel is not None and cancel.is_set():

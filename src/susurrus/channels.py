@@ -39,4 +39,9 @@ def merge_channels(transcripts: Sequence[Transcript]) -> Transcript:
         duration=max(t.duration for t in transcripts),
         warnings=tuple(dict.fromkeys(warning for t in transcripts for warning in t.warnings)),
         language_probability=min((p for p in sure if p is not None), default=None),
+        skipped=tuple(
+            replace(skipped, reason=f"{skipped.reason} on channel {channel}")
+            for channel, transcript in enumerate(transcripts, start=1)
+            for skipped in transcript.skipped
+        ),
     )

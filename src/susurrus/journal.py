@@ -61,8 +61,7 @@ class Journal:
         self._size = 0
         if path is not None:
             with _explained(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+                self._file = _open(path)
             try:
                 _lock(self._file, path)
                 self._read()
@@ -123,18 +122,16 @@ class Journal:
         return self._file is not None and self.path is not None and self.path.exists()
 
     def restart(self) -> None:
-        """Forget all."""
+        """Forget all. What is on the disk stays until something is noted: a run may fail before it has anything."""
         self.parts, self.n_parts, self.written, self.is_delivered = {}, None, {}, False
         self.was_kept = False
-        if self._file is not None:
-            os.ftruncate(self._file, 0)
         self._size = 0
 
     def close(self) -> None:
         """Let other processes at it. A journal in which nothing was noted leaves no file."""
         if self._file is None:
             return
-        is_empty = self._size == 0
+        is_empty = os.fstat(self._file).st_size == 0
         os.close(self._file)
         self._file = None
         if is_empty and self.path is not None:
@@ -157,6 +154,8 @@ class Journal:
         records = [record] if self._size else [{"susurrus": _VERSION, "key": self.key}, record]
         data = b"".join(json.dumps(r, ensure_ascii=False).encode("utf-8") + b"\n" for r in records)
         try:
+            if not self._size:
+                os.ftruncate(self._file, 0)
             _write(self._file, data, self._size)
         except OSError as error:
             with contextlib.suppress(OSError):
@@ -234,6 +233,17 @@ def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterato
             yield from _differences(a, b)
         elif a != b:
             yield name
+
+
+def _open(path: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    for _ in range(100):
+        # Another journal that is closed empty takes the folder with it, perhaps just now.
+        with contextlib.suppress(FileExistsError, FileNotFoundError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(path, flags, 0o666)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, flags, 0o666)
 
 
 def _write(file: int, data: bytes, at: int) -> None:

@@ -240,9 +240,9 @@ def _last_word_end(segments: list[SegmentDraft]) -> float:
 
 
 def clips_in_frames(options: TranscribeOptions, n_frames: int) -> list[tuple[int, int]]:
-    """Give the clips in frames; the last one ends with the file when its end was left out."""
+    """Give the clips in frames, none beyond the file; the last one ends with it when its end was left out."""
     assert isinstance(options.clip_timestamps, tuple)
-    points = [frames(time) for time in options.clip_timestamps] or [0]
+    points = [min(frames(time), n_frames) for time in options.clip_timestamps] or [0]
     if len(points) % 2 == 1:
         points.append(n_frames)
     return list(zip(points[::2], points[1::2], strict=True))

@@ -181,9 +181,9 @@ class Scheduler:
                 self._begin(wishes)
             self._advance()
         closed = SusurrusError("the scheduler was closed before this was done")
-        for wish in [*self._under_way, *self._waiting]:
-            if not wish.result.cancelled():
-                wish.result.set_exception(closed)
+        waiting = [wish for wish in self._waiting if wish.result.set_running_or_notify_cancel()]
+        for wish in [*self._under_way, *waiting]:
+            wish.result.set_exception(closed)
         for call in self._calls:
             call()
 
@@ -215,9 +215,9 @@ class Scheduler:
         if not self._under_way:
             return
         has_room = self._batch.n_free > 0
-        if has_room and not self._waiting:
-            self._batch.tidy()
         try:
+            if has_room and not self._waiting:
+                self._batch.tidy()
             finished = self._batch.advance(N_STEPS if has_room else None)
         except BaseException as error:  # a worker's door: what is in the batch is lost, and its callers told
             under_way, self._under_way = self._under_way, {}

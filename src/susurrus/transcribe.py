@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from typing import Any
 
 from .audio import Recording
 from .backends import Backend, open_backend
-from .cancel import Cancel
+from .cancel import AnyOf, Cancel
 from .checkpoints import load_checkpoint
 from .errors import OptionError
 from .features import LogMel
@@ -151,20 +152,24 @@ class Model:
     ) -> Iterator[Outcome]:
         """Transcribe several sounds, windows of all of them together; give an outcome for each, in their order.
 
-        What goes wrong with one is in its outcome and stops no other. Options as in `transcribe`.
+        What goes wrong with one is in its outcome and stops no other. Leaving the loop early stops those under way.
+        Options as in `transcribe`.
         """
         n_together, _ = self.plan(batch_size, **options)  # refuses what cannot be before the work
+        is_left = threading.Event()
+        stop = AnyOf(cancel, is_left)
 
         def run(source: Any) -> Outcome:
             try:
-                return Outcome(
-                    source, self.transcribe(source, batch_size=n_together, cancel=cancel, **options), error=None
-                )
+                return Outcome(source, self.transcribe(source, batch_size=n_together, cancel=stop, **options), None)
             except Exception as error:
                 return Outcome(source, None, error)
 
         with self.together(n_together), ThreadPoolExecutor(max(n_together, 1)) as pool:
-            yield from pool.map(run, sources)
+            try:
+                yield from pool.map(run, sources)
+            finally:
+                is_left.set()
 
     @contextlib.contextmanager
     def together(self, batch_size: BatchSize = "auto") -> Iterator[None]:

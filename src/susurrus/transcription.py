@@ -20,6 +20,7 @@ from .align import align
 from .audio import Recording
 from .cancel import Cancel, raise_if_cancelled
 from .decoding import Request
+from .errors import SusurrusError
 from .features import FRAMES_PER_SECOND, N_FRAMES, LogMel
 from .language import detect_in_file, detect_language, places_to_listen
 from .languages import language_name
@@ -123,9 +124,14 @@ class Transcription:
         return self._steps
 
     def transcript(self) -> Transcript:
-        """Finish, and give the whole transcript."""
+        """Finish, and give the whole transcript. Raises: SusurrusError where it ended before its time."""
         for _ in self._steps:
             pass
+        if not all(stretch.is_over for stretch in self._stretches):
+            raise SusurrusError(
+                f"{self._recording.name}: no transcript: the transcription was closed, or failed, at {self.done:.1f} s",
+                hint="ask for the transcript before closing it",
+            )
         made = [segment for stretch in self._stretches for segment in stretch.segments]
         segments = tuple(replace(segment, id=i) for i, segment in enumerate(made))
         language = most_spoken(segments, self.language)

@@ -8,7 +8,7 @@ import pytest
 from susurrus.backends import open_backend
 from susurrus.checkpoints import random_checkpoint
 from susurrus.decoding import Batch, Request, decode
-from susurrus.options import DecodingOptions
+from susurrus.options import DecodingOptions, TranscribeOptions
 from susurrus.tokenizer import Tokenizer
 from susurrus.types import ModelDimensions
 
@@ -99,3 +99,29 @@ def test_a_window_that_fails_does_not_hold_up_the_others(backend, mel):
         order += [key for key, _ in batch.advance()]
     assert sorted(order) == list(range(N_WINDOWS))
     assert order.index(0) > N_WINDOWS // 2
+
+
+def test_what_stands_before_the_text_needs_no_lane_of_its_own(backend, mel):
+    tokenizer = Tokenizer.for_model(DIMS.n_vocab, language="en")
+    given = [{}, {"initial_prompt": "Hello"}, {"hotwords": "Susurrus"}, {"prefix": "So"}, {"language": "de"}]
+    options = [TranscribeOptions(temperature=0.0, sample_len=5, **one) for one in given]
+    requests = [Request(tokenizer, one) for one in options]
+    alone = [decode(backend, backend.encode(mel[i : i + 1]), request) for i, request in enumerate(requests)]
+    n_prefills, prefill = 0, backend.prefill
+
+    def counted(*given):
+        nonlocal n_prefills
+        n_prefills += 1
+        return prefill(*given)
+
+    batch = Batch(backend, len(requests))
+    backend.prefill = counted
+    try:
+        batch.put(range(len(requests)), backend.encode(mel[: len(requests)]), requests)
+    finally:
+        del backend.prefill
+    came = {}
+    while len(came) < len(requests):
+        came.update(batch.advance())
+    assert figures([came[i] for i in range(len(requests))]) == figures(alone)
+    assert n_prefills == 1

@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -158,3 +159,24 @@ def test_two_processes_do_not_write_one_journal(tmp_path):
     with Journal(path, KEY):
         assert run() == 7
     assert run() == 0
+
+
+def test_a_run_that_notes_nothing_leaves_another_keys_journal_as_it_was(tmp_path):
+    path = written(tmp_path / "j.jsonl")
+    data = path.read_bytes()
+    with Journal(path, {**KEY, "model": "another"}) as journal:
+        assert journal.saved(0) is None
+    assert path.read_bytes() == data
+    with Journal(path, {**KEY, "model": "another"}) as journal:
+        journal.begin(0, 1, "es", None)
+    with Journal(path, {**KEY, "model": "another"}) as journal:
+        assert journal.saved(0).marks == ()
+
+
+def test_journals_that_come_and_go_do_not_take_the_folder_from_each_other(tmp_path):
+    def come_and_go(i):
+        for _ in range(100):
+            Journal(tmp_path / ".susurrus" / f"{i}.jsonl", KEY).close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(come_and_go, range(8)))

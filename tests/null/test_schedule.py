@@ -107,3 +107,46 @@ def test_a_closed_scheduler_refuses_and_gives_up_what_it_has(backend, mel):
     assert any(isinstance(result.exception(60), SusurrusError) for result in results)
     with pytest.raises(SusurrusError, match="closed"):
         scheduler.submit(mel[0], requests_for("plain")[0])
+
+
+def test_what_fails_while_a_batch_is_tidied_is_told_and_the_scheduler_goes_on(backend, mel, monkeypatch):
+    # Three windows have less room to write in, so they end before the first, and their places are let go.
+    options = DecodingOptions(temperature=0.0, logprob_threshold=None, compression_ratio_threshold=None)
+    tokenizer = requests_for("plain")[0].tokenizer
+    requests = [Request(tokenizer, options, tuple(range(n))) for n in (0, 223, 223, 223)]
+    with Scheduler(backend, 4) as scheduler:
+        with monkeypatch.context() as broken:
+            broken.setattr(backend, "select", lambda *_: (_ for _ in ()).throw(MemoryError("no memory")))
+            results = [scheduler.submit(mel[i], request) for i, request in enumerate(requests)]
+            assert [type(result.exception(60)) for result in results] == [MemoryError, *[type(None)] * 3]
+        assert scheduler.submit(mel[0], requests_for("plain")[0]).result(60)
+
+
+@pytest.mark.parametrize("way", ["greedy", "beams"])
+def test_windows_that_cannot_join_are_tried_one_by_one(backend, mel, monkeypatch, way):
+    requests, direct = requests_for(way), Direct(backend)
+    want = figures([direct.submit(mel[i], requests[i]).result()[1] for i in range(4)])
+    started, go_on, join, step = threading.Event(), threading.Event(), backend.join, backend.step
+    n_joined = 0
+
+    def join_later(*given):
+        nonlocal n_joined
+        n_joined += 1
+        if n_joined == 1:
+            raise MemoryError("no memory")
+        return join(*given)
+
+    def held(tokens, cache):
+        started.set()
+        go_on.wait(60)
+        return step(tokens, cache)
+
+    monkeypatch.setattr(backend, "join", join_later)
+    monkeypatch.setattr(backend, "step", held)
+    with Scheduler(backend, 8) as scheduler:
+        results = [scheduler.submit(mel[0], requests[0])]
+        assert started.wait(60)
+        results += [scheduler.submit(mel[i], requests[i]) for i in (1, 2, 3)]
+        go_on.set()
+        assert figures([result.result(60)[1] for result in results]) == want
+    assert n_joined > 1

@@ -7,7 +7,7 @@ import pytest
 
 from susurrus.backends import open_backend
 from susurrus.checkpoints import random_checkpoint
-from susurrus.errors import AudioError, OptionError
+from susurrus.errors import AudioError, OptionError, SusurrusError
 from susurrus.transcribe import Model
 from susurrus.types import ModelDimensions
 
@@ -72,3 +72,39 @@ def test_a_stream_left_early_lets_go_of_its_sound(model, noise):
     with stream as segments:
         next(iter(segments), None)
     assert list(stream) == []
+
+
+def test_a_stream_left_early_has_no_transcript(model, noise):
+    with model.stream(noise, **OPTIONS) as segments:
+        pass
+    with pytest.raises(SusurrusError, match=r"no transcript.* at 0\.0 s"):
+        segments.transcript()
+
+
+@pytest.mark.parametrize("batch_size", [0, 2])
+@pytest.mark.parametrize("vad_filter", [False, True])
+def test_clips_beyond_the_end_are_none(model, noise, batch_size, vad_filter):
+    given = {**OPTIONS, "batch_size": batch_size, "vad_filter": vad_filter, "language": "en"}
+    seen = []
+    transcript = model.transcribe(noise, clip_timestamps="20,90,100,200", on_progress=seen.append, **given)
+    assert all(skipped.end <= 35.0 for skipped in transcript.skipped)
+    assert all(progress.done >= 20.0 for progress in seen)
+    assert model.transcribe(noise, clip_timestamps="100,200", **given).segments == ()
+
+
+def test_a_loop_over_many_that_is_left_stops_those_under_way(model, noise):
+    sources = [noise[:16000], np.tile(noise, 60)]
+    windows, encode = [], model.backend.encode
+
+    def counted(mel):
+        windows.append(len(mel))
+        return encode(mel)
+
+    model.backend.encode = counted
+    try:
+        outcomes = model.transcribe_many(sources, **{**OPTIONS, "batch_size": 2}, language="en", vad_filter=False)
+        assert next(outcomes).error is None
+        outcomes.close()
+    finally:
+        del model.backend.encode
+    assert sum(windows) < 35

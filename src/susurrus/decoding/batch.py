@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ..backends import Backend
@@ -77,6 +77,8 @@ class Batch:
         except BaseException:
             for key in keys:
                 del self._tries[key]
+            for lane in self._lanes.values():
+                lane.drop(keys)
             raise
 
     def advance(self, n_steps: int | None = None) -> list[tuple[Hashable, Decoded]]:
@@ -162,11 +164,16 @@ def _by_kind(tries: Sequence[_Try]) -> Iterable[tuple[_Kind, list[int]]]:
     for i, attempt in enumerate(tries):
         request, temperature = attempt.request, attempt.temperature
         kind = _Kind(
-            # The language is in the prompt, not in the rules: windows in several languages share a lane.
-            options=replace(request.options, language=None),
+            options=_of_lane(request.options),
             suppress_tokens=request.suppress_tokens,
             n_candidates=request.n_candidates(temperature),
             has_beams=temperature == 0 and request.options.beam_size is not None,
         )
         found.setdefault(kind, []).append(i)
     return found.items()
+
+
+def _of_lane(options: DecodingOptions) -> DecodingOptions:
+    """Leave out what only stands before the text: windows in several languages, or after other words, share a lane."""
+    given = {field.name: getattr(options, field.name) for field in fields(DecodingOptions)}
+    return DecodingOptions(**{**given, "language": None, "prefix": None, "hotwords": None})

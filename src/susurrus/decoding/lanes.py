@@ -6,7 +6,7 @@ so many candidates each, or with so many beams. It is given what `prefill` gave;
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,14 +60,26 @@ class Lane:
         """Let the free places go, so that no step is spent on them."""
         raise NotImplementedError
 
-    def _take_places(self, keys: Sequence[Hashable]) -> list[int]:
-        """Give windows free places, and new ones behind the last where those do not suffice."""
+    def drop(self, keys: Collection[Hashable]) -> None:
+        """Forget windows, those of `keys` that are here."""
+        self.keys = [None if key in keys else key for key in self.keys]
+        if not self.n_live:
+            self._clear()
+
+    def _clear(self) -> None:
+        """Forget everything: no window is left."""
+        self.keys = []
+
+    def _places(self, n: int) -> list[int]:
+        """Find free places, and new ones behind the last where those do not suffice."""
         free = [place for place, key in enumerate(self.keys) if key is None]
-        places = [*free, *range(len(self.keys), len(self.keys) + len(keys))][: len(keys)]
+        return [*free, *range(len(self.keys), len(self.keys) + n)][:n]
+
+    def _take(self, places: Sequence[int], asks: Sequence[Ask]) -> None:
+        """Give windows their places: when their rows are joined, which may fail for want of memory."""
         self.keys += [None] * (max(places) + 1 - len(self.keys))
-        for place, key in zip(places, keys, strict=True):
-            self.keys[place] = key
-        return places
+        for place, ask in zip(places, asks, strict=True):
+            self.keys[place] = ask.key
 
     def _rows(self, places: Sequence[int]) -> list[int]:
         return [place * self._group + i for place in places for i in range(self._group)]
@@ -102,8 +114,9 @@ class SamplingLane(Lane):
                     uniforms[w * group : (w + 1) * group, : len(ask.uniforms)] = ask.uniforms.T
         most = np.repeat(np.array([ask.most for ask in asks], dtype=np.int32), group)
         new = begin(self._backend, logits, cache, self._rules, most, self._n_max, temperature, uniforms)
-        rows = self._rows(self._take_places([ask.key for ask in asks]))
-        self._state = new if self._state is None else join_rows(self._backend, self._state, rows, new)
+        places = self._places(len(asks))
+        self._state = new if self._state is None else join_rows(self._backend, self._state, self._rows(places), new)
+        self._take(places, asks)
 
     def advance(self, n_steps: int) -> Finished:
         assert self._state is not None
@@ -127,8 +140,11 @@ class SamplingLane(Lane):
         texts = written(self._backend.ops, self._state, self._rows([place]))
         key = self._leave(place)
         if not self.n_live:
-            self.keys, self._state = [], None
+            self._clear()
         return key, texts
+
+    def _clear(self) -> None:
+        self.keys, self._state = [], None
 
     def shrink(self) -> None:
         if self._state is not None and self.n_live < len(self.keys):
@@ -147,12 +163,12 @@ class BeamLane(Lane):
     def put(self, asks: Sequence[Ask], logits: Array, cache: Any) -> None:
         new = [Search(self._group, self._n_wanted, ask.most) for ask in asks]
         cache = self._backend.select(cache, advance(self._backend, self._rules, new, logits))
-        is_empty = not self.keys
-        places = self._take_places([ask.key for ask in asks])
+        places = self._places(len(asks))
+        self._cache = self._backend.join(self._cache, self._rows(places), cache) if self.keys else cache
+        self._take(places, asks)
         self._searches = [*self._searches, *new][: len(self.keys)]
         for place, search in zip(places, new, strict=True):
             self._searches[place] = search
-        self._cache = cache if is_empty else self._backend.join(self._cache, self._rows(places), cache)
 
     def advance(self, n_steps: int) -> Finished:
         for _ in range(n_steps):
@@ -164,8 +180,11 @@ class BeamLane(Lane):
         over = [place for place, key in enumerate(self.keys) if key is not None and self._searches[place].is_over]
         finished = [(self._leave(place), self._searches[place].candidates()) for place in over]
         if not self.n_live:
-            self.keys, self._searches, self._cache = [], [], None
+            self._clear()
         return finished
+
+    def _clear(self) -> None:
+        self.keys, self._searches, self._cache = [], [], None
 
     def shrink(self) -> None:
         if self.n_live < len(self.keys):
