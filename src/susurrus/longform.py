@@ -51,6 +51,7 @@ class LongForm:
         options: TranscribeOptions,
         *,
         clips: Sequence[tuple[int, int]] | None = None,
+        last_speech_end: float = 0.0,
         n_text_ctx: int = 448,
     ) -> None:
         self.n_frames = n_frames
@@ -60,7 +61,9 @@ class LongForm:
         self.clips = clips_in_frames(options, n_frames) if clips is None else clips
         prompt = options.initial_prompt
         self.initial_prompt = tokenizer.encode(" " + prompt.strip()) if prompt is not None else []
-        self.state = LongFormState(seek=self.clips[0][0], tokens=list(self.initial_prompt))
+        self.state = LongFormState(
+            seek=self.clips[0][0], tokens=list(self.initial_prompt), last_speech_end=last_speech_end
+        )
 
     def window(self) -> Window | None:
         """Give the next window to decode, None when the file is done. Asking twice gives the same."""

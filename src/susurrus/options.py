@@ -155,7 +155,7 @@ class SpeechOptions:
             _require(getattr(self, name) is not None, name, None, "a number")
         _require_number(self, "vad_threshold", 0, 1, "a probability from 0 to 1")
         _require_number(self, "vad_neg_threshold", 0, self.vad_threshold, "a probability up to vad_threshold")
-        _require_number(self, "vad_max_speech_duration_s", 1, math.inf, "seconds, 1 or more")
+        _require_number(self, "vad_max_speech_duration_s", 1, 30, "seconds from 1 to 30, a window's length")
         for name in durations:
             _require_number(self, name, 0, 1_000_000, "milliseconds, 0 or more", whole=True)
 

@@ -125,6 +125,7 @@ class Model:
         same model and options is `saved`: only what comes after it is decoded and given; `transcript()` has it all.
         """
         n_together, made = self.plan(batch_size, **options)
+        self._warn_of(TranscribeOptions(**options))
         recording = source
         if not isinstance(source, Recording):
             recording = Recording.open(source, sample_rate=sample_rate, cancel=cancel)
@@ -210,17 +211,11 @@ class Model:
             return listen(self._voice, engine, mel, recording, made, cancel)[0]
 
     def options(self, **given: Any) -> TranscribeOptions:
-        """Make options that this model can honour; what it cannot is an OptionError, a warning where harmless."""
+        """Make options that this model can honour; what it cannot is an OptionError."""
         options = make_options(TranscribeOptions, given)
         if not self.is_multilingual:
             if options.task == "translate":
                 raise OptionError(f"task='translate': {self.name} knows only English", hint="load a multilingual model")
-            if options.language not in (None, "en"):
-                logger.warning(
-                    "%s knows only English: language %r is taken for English",
-                    self.name,
-                    language_name(options.language),
-                )
             try:
                 return replace(options, language="en")
             except OptionError as error:  # what steers the detection of a language
@@ -228,9 +223,16 @@ class Model:
                 raise OptionError(message, hint="load a multilingual model") from None
         for language in options.languages or ():
             self.tokenizer(language)  # refuses those of later models
-        if options.word_timestamps and options.task == "translate":
-            logger.warning("word times of a translation are not reliable: the words are not those that are spoken")
         return options
+
+    def _warn_of(self, given: TranscribeOptions) -> None:
+        """Warn of what is harmless and cannot be meant."""
+        if not self.is_multilingual and given.language not in (None, "en"):
+            logger.warning(
+                "%s knows only English: language %r is taken for English", self.name, language_name(given.language)
+            )
+        if given.word_timestamps and given.task == "translate":
+            logger.warning("word times of a translation are not reliable: the words are not those that are spoken")
 
     def tokenizer(self, language: str | None = None, task: str = "transcribe") -> Tokenizer:
         """Give the model's tokenizer, set to a language and task where the model has several."""

@@ -181,7 +181,14 @@ class Transcription:
             options = self._options
             if place > 0 and not options.carry_initial_prompt:
                 options = replace(options, initial_prompt=None)
-            walk = LongForm(self._mel.n_frames, tokenizer, options, clips=clips, n_text_ctx=self._voice.dims.n_text_ctx)
+            walk = LongForm(
+                self._mel.n_frames,
+                tokenizer,
+                options,
+                clips=clips,
+                last_speech_end=spans[place - 1][-1][1] / FRAMES_PER_SECOND if place else 0.0,
+                n_text_ctx=self._voice.dims.n_text_ctx,
+            )
             marks = [mark for mark in saved.marks if mark.stretch == place] if saved else []
             walk.take_up(marks)
             segments = [segment for mark in marks for segment in mark.segments]

@@ -194,3 +194,9 @@ def test_help_imports_no_framework_and_not_even_numpy(argv):
         "sys.exit(f'imported {heavy}' if heavy else 0)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_model_folder_with_a_broken_link_has_an_identity(tmp_path):
+    (tmp_path / "gone.bin").symlink_to(tmp_path / "nowhere")
+    args = build_parser().parse_args(["transcribe", "a.mp3", "--model", str(tmp_path)])
+    assert make_task(args).model["model"] == str(tmp_path.resolve())

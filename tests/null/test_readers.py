@@ -13,7 +13,7 @@ import pytest
 from susurrus.errors import SusurrusError, TranscriptError
 from susurrus.options import SubtitleOptions
 from susurrus.readers import read_transcript
-from susurrus.types import Segment, Transcript, Word
+from susurrus.types import Segment, Skipped, Transcript, Word
 from susurrus.writers import FORMATS, render
 
 TIMED = (Word(" Hello", 0.0, 0.5, 0.9), Word(" there.", 0.5, 1.2, 0.8))
@@ -271,3 +271,9 @@ def test_any_json_is_read_or_refused(seed):
     for format in ("srt", "ass"):
         render(transcript, format, SubtitleOptions(subtitle_preset="broadcast")).encode()
         render(transcript, format, SubtitleOptions(max_line_width=20, max_line_count=2)).encode()
+
+
+def test_what_was_left_out_is_read_again():
+    skipped = (Skipped(1.5, 40.0, "no speech"), Skipped(50.0, 51.0, "invented", " Thanks."))
+    transcript = Transcript(" Hi", "en", (), skipped=skipped)
+    assert read_transcript(transcript.to_dict()).skipped == skipped

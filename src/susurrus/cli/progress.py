@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ from tqdm import tqdm
 from ..errors import SusurrusError
 from ..types import Progress, Segment
 from ..writers import format_timestamp
+from .stdout import take_any_text, to_nobody
 
 
 class Display:
@@ -38,12 +38,12 @@ class Display:
 
     def __enter__(self) -> Display:
         self._logger.addHandler(self._handler)
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="replace")
+        take_any_text()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for job in self._jobs:
+        for job in self._jobs:  # those that an error or Ctrl-C left waiting for their turn
+            job.flush()
             job.hide()
         self._logger.removeHandler(self._handler)
 
@@ -84,7 +84,7 @@ class Display:
             sys.stdout.flush()
         except BrokenPipeError:  # `susurrus ... | head`: the reader has seen enough, the files are still wanted
             self.verbose = None
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            to_nobody()
 
 
 class JobDisplay:

@@ -12,6 +12,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -203,6 +204,7 @@ class SharedModel:
             if self._model is None:
                 try:
                     model = self._stack.enter_context(load_model(self._args))
+                    model.plan(self._task.batch_size, **asdict(self._task.options))  # refuses what none can have
                     if self._task.decodes_together:
                         self._stack.enter_context(model.together(self._task.batch_size))
                 except Exception as error:
@@ -254,7 +256,7 @@ def model_identity(args: argparse.Namespace) -> dict[str, Any]:
     how = {name: getattr(args, name) for name in ("model", "backend", "device", "dtype", "fp16")}
     path = Path(args.model)
     if path.exists():
-        files = [path, *path.iterdir()] if path.is_dir() else [path]
+        files = [path, *(file for file in path.iterdir() if file.exists())] if path.is_dir() else [path]
         how |= {"model": str(path.resolve()), "mtime_ns": max(file.stat().st_mtime_ns for file in files)}
     return {"susurrus": version("susurrus"), **how}
 

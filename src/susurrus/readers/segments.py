@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..types import Transcript
+from ..types import Skipped, Transcript
 from .fields import UNKNOWN_LANGUAGE, Fields
 from .fill import Draft, DraftWord, finished, segment_of
 
@@ -25,7 +25,14 @@ def read(fields: Fields) -> Transcript:
         segments,
         duration or max((segment.end for segment in segments), default=0.0),
         language_probability=probability if probability >= 0 else None,
+        skipped=tuple(map(_skipped, fields.list_of("skipped"))),
     )
+
+
+def _skipped(fields: Fields) -> Skipped:
+    """Take what only Susurrus writes: what was left out."""
+    text = fields.text("text") if fields.has("text") else ""
+    return Skipped(fields.time("start") or 0.0, fields.time("end") or 0.0, fields.label("reason") or "", text)
 
 
 def _draft(fields: Fields, i: int) -> Draft:
