@@ -25,7 +25,8 @@ def open(checkpoint: Checkpoint, *, device: str = "auto", dtype: str = "auto", t
     """Put a checkpoint on a device: `auto` takes the first of cuda, mps, xpu, cpu that is here.
 
     `threads` above 0 sets PyTorch's number of threads on the CPU, and does so for the whole process: PyTorch knows no
-    other way. Raises BackendUnavailable for a device that is not here, OptionError for an unknown dtype.
+    other way. 0 lowers it to the cores the process is granted, where those are fewer. Raises BackendUnavailable for a
+    device that is not here, OptionError for an unknown dtype.
     """
     from .model import TorchBackend  # importing PyTorch takes a second or more: only who opens it pays
 

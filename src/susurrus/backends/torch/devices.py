@@ -62,7 +62,7 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 def has_bfloat16() -> bool:
-    """Say whether the CPU multiplies bfloat16 (AVX-512 BF16, AMX): the encoder then takes a third of float32's time."""
+    """Say whether the CPU multiplies bfloat16 (AVX-512 BF16, AMX): the encoder then takes half of float32's time."""
     return has_amx() or _has_instructions("_is_avx512_bf16_supported", "avx512_bf16")
 
 

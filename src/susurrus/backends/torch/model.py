@@ -152,6 +152,8 @@ class TorchBackend:
         return next_probs, heard.numpy(force=True)
 
     def close(self) -> None:
+        if self._still is not None:
+            self._still.close()
         self._network = self._still = self.ops.loops = None
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
