@@ -41,7 +41,7 @@ def test_all_formats_are_written_and_the_text_is_shown(jfk, tmp_path):
     assert "-->" in done.stdout
     assert "country" in done.stdout
     result = json.loads((tmp_path / "jfk.json").read_text())
-    assert list(result) == ["text", "segments", "language"]
+    assert list(result)[:3] == ["text", "segments", "language"]
     assert result["segments"][0]["words"][0]["word"] == " And"
 
 
