@@ -29,31 +29,9 @@ def clips_of(folder: Path, n: int) -> list[Path]:
 
 
 def command(inputs: list[Path], out: Path, args: argparse.Namespace) -> list[str]:
-    return [
-        *(
-            sys.executable,
-            "-m",
-            "susurrus",
-            "transcribe",
-            *map(str, inputs),
-            "--model",
-            args.model,
-            "--offline",
-            "True",
-        ),
-        *(
-            "-o",
-            str(out),
-            "-f",
-            "json,srt",
-            "--beam_size",
-            "None",
-            "--skip_existing",
-            "True",
-            "--json_progress",
-            "True",
-        ),
-    ]
+    argv = f"-m susurrus transcribe --model {args.model} --offline True --beam_size None --batch_size {args.batch_size}"
+    argv += f" -o {out} -f json,srt --skip_existing True --json_progress True"
+    return [sys.executable, *argv.split(), *map(str, inputs)]
 
 
 def run(argv: list[str], events: Path, kill_after: float | None) -> bool:
@@ -141,8 +119,11 @@ def main() -> int:
         if different
         else f"{len(whole)} outputs, all the same"
     )
+    if different or again:
+        print(f"both are kept in {work}")
+        return 1
     shutil.rmtree(work)
-    return 1 if different or again else 0
+    return 0
 
 
 if __name__ == "__main__":

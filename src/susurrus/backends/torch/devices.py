@@ -58,12 +58,7 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
         raise OptionError(f"dtype={name!r}: unknown", hint=f"choose from auto, {', '.join(DTYPES)}")
     if device.type != "cpu":
         return torch.float16
-    return torch.bfloat16 if has_bfloat16() else torch.float32
-
-
-def has_bfloat16() -> bool:
-    """Say whether the CPU multiplies bfloat16 (AVX-512 BF16, AMX): the encoder then takes half of float32's time."""
-    return has_amx() or _has_instructions("_is_avx512_bf16_supported", "avx512_bf16")
+    return torch.bfloat16 if has_amx() else torch.float32
 
 
 def has_amx() -> bool:
